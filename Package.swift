@@ -1,0 +1,164 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+// The map of the house: a device wing that runs models and a host wing that makes them.
+
+import PackageDescription
+
+// Data races and drift are build errors; dependencies are visible in each file.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+// The test library's macros expand to code that strict memory safety warns about.
+let testSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+let kernelSettings: [CSetting] = [
+  .treatAllWarnings(as: .error)
+]
+
+let package = Package(
+  name: "sea",
+  products: [
+    .library(name: "SEARuntime", targets: ["SEARuntime"]),
+    .executable(name: "sea", targets: ["sea"]),
+    .executable(name: "sea-tools", targets: ["sea-tools"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+  ],
+  targets: [
+    // MARK: - Device wing: libraries
+
+    .target(name: "CSIMD", path: "CSIMD", exclude: ["README.md"], cSettings: kernelSettings),
+    .systemLibrary(
+      name: "CPNG",
+      path: "Sources/CPNG",
+      pkgConfig: "libpng",
+      providers: [.apt(["libpng-dev"])],
+    ),
+    .systemLibrary(
+      name: "CJPEG",
+      path: "Sources/CJPEG",
+      pkgConfig: "libjpeg",
+      providers: [.apt(["libjpeg62-turbo-dev"])],
+    ),
+    .target(name: "SEATensor", dependencies: ["CSIMD"], swiftSettings: settings),
+    .target(name: "SEAFormat", dependencies: ["SEATensor"], swiftSettings: settings),
+    .target(name: "SEAText", dependencies: ["SEAFormat", "SEATensor"], swiftSettings: settings),
+    .target(name: "CImage", dependencies: ["CPNG", "CJPEG"], path: "Sources/CImage"),
+    .target(name: "SEAImage", dependencies: ["SEATensor", "CImage"], swiftSettings: settings),
+    .target(
+      name: "SEAModel",
+      dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage"],
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEARuntime",
+      dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel"],
+      swiftSettings: settings,
+    ),
+
+    // MARK: - Host wing: libraries
+
+    .target(
+      name: "SEACheckpoint",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEACheckpoint",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEAQuantizer",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
+      ],
+      path: "Tools/SEAQuantizer",
+      swiftSettings: settings,
+    ),
+
+    // MARK: - Commands
+
+    .executableTarget(
+      name: "sea",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings,
+    ),
+    .executableTarget(
+      name: "sea-tools",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
+        "SEAQuantizer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tools/sea-tools",
+      swiftSettings: settings,
+    ),
+
+    // MARK: - Tests
+
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testSettings),
+    .testTarget(
+      name: "CSIMDTests",
+      dependencies: ["CSIMD", "TestSupport"],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEATensorTests",
+      dependencies: ["SEATensor", "TestSupport"],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEAFormatTests",
+      dependencies: ["SEAFormat", "SEATensor", "TestSupport"],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEATextTests",
+      dependencies: ["SEAText", "SEACheckpoint", "SEAFormat", "SEATensor", "TestSupport"],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEAImageTests",
+      dependencies: ["SEAImage", "SEAFormat", "SEATensor", "TestSupport"],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEACheckpointTests",
+      dependencies: ["SEACheckpoint", "SEAModel", "SEAFormat", "SEATensor", "TestSupport"],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEARuntimeTests",
+      dependencies: [
+        "SEARuntime", "SEAQuantizer", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText", "SEAFormat",
+        "SEATensor", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["SEAFormat", "SEATensor", "TestSupport", "sea", "sea-tools"],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)
