@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// CSIMD: single-threaded kernels, one table per instruction set; no allocation, I/O or errors.
+#ifndef CSIMD_H
+#define CSIMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+
+// MARK: - Instruction sets
+
+/// Instruction-set levels, worst first. A level implies the ones below it on the same architecture.
+typedef enum __attribute__((enum_extensibility(closed))) csimd_isa {
+  csimd_isa_scalar = 0,
+  csimd_isa_avx2 = 1,        // AVX2 + FMA + F16C
+  csimd_isa_avx512vnni = 2,  // AVX-512 F, BW, DQ, VL, VNNI
+} csimd_isa;
+
+enum { CSIMD_ISA_COUNT = 3 };
+
+/// True when this CPU has the level and the operating system saves its registers.
+bool csimd_isa_available(csimd_isa isa);
+
+/// The name users type: "scalar", "avx2", "avx512vnni".
+const char *csimd_isa_name(csimd_isa isa);
+
+// MARK: - Argument blocks
+
+/// Element type of weights or of a KV cache.
+typedef enum __attribute__((enum_extensibility(closed))) csimd_type {
+  csimd_f32 = 0,
+  csimd_bf16 = 1,
+  csimd_f16 = 2,
+} csimd_type;
+
+/// Unary activations; `gelu_erf` and `gelu_tanh` are PyTorch's two forms of GELU.
+typedef enum __attribute__((enum_extensibility(closed))) csimd_activation {
+  csimd_gelu_tanh = 0,
+  csimd_gelu_erf = 1,
+  csimd_quick_gelu = 2,  // x · sigmoid(1.702 x)
+  csimd_silu = 3,
+} csimd_activation;
+
+/// Activations quantised per token and per group of inputs.
+typedef struct csimd_q8_activations {
+  const int8_t *codes;   // [m, row_stride], inputs k … padded_k-1 are 0; any alignment
+  const float *scales;   // [m, groups]
+  const int32_t *sums;   // [m, groups]: -128 · Σ codes of the group, the accumulator's start
+  size_t row_stride;     // bytes between rows of `codes`, ≥ groups · group
+  size_t group_stride;   // entries between rows of `scales` and `sums`, ≥ groups
+} csimd_q8_activations;
+
+/// A packed int8 matrix [n, k], see internal/q8_panel.h.
+typedef struct csimd_q8_weights {
+  const void *panels;  // 64-byte aligned
+  size_t n, k;         // logical rows and inputs
+  size_t group;        // inputs a scale; a multiple of 32
+} csimd_q8_weights;
+
+/// Keys and values of one KV head, and the queries of one query head.
+///
+///   k  blocks of 16 keys: element [key / 16][dim][key % 16]
+///   v  [key][dim]
+/// so scores need no horizontal sums for any head dim, and every element's chain of operations is
+/// fixed by absolute positions: query i (absolute position first_query + i) sees keys
+/// max(0, position - window + 1) … position when causal, all `keys` when not.
+typedef struct csimd_attention_args {
+  const float *q;       // [queries, q_stride]
+  const void *k;        // type `kv`
+  const void *v;        // type `kv`, row stride head_dim
+  float *out;           // [queries, out_stride]
+  float *scratch;       // csimd_attention_scratch(keys) floats, 64-byte aligned
+  size_t q_stride, out_stride;
+  size_t queries;       // ≥ 1
+  size_t keys;          // keys stored; causal: ≥ first_query + queries
+  size_t first_query;   // absolute position of query 0 (causal only)
+  size_t window;        // 0: unlimited
+  size_t head_dim;      // 1 … 256
+  float scale;          // multiplies q · k
+  csimd_type kv;        // csimd_f32 or csimd_f16
+  bool causal;
+} csimd_attention_args;
+
+/// Floats of scratch that one attention call needs.
+size_t csimd_attention_scratch(size_t keys, size_t head_dim);
+
+// MARK: - The inference table
+
+// Every operation gives the same bits on every instruction set, except where its line in
+// dispatch/infer_ops.inc says otherwise: sums run in a fixed order over fixed lanes, multiplies and
+// adds are fused explicitly, and exponentials are one shared polynomial.
+typedef struct csimd_infer_table {
+  csimd_isa isa;
+#define CSIMD_OP(result, name, arguments) result(*name) arguments;
+#include "csimd_infer_ops.inc"
+#undef CSIMD_OP
+} csimd_infer_table;
+
+/// The table of a level, or null when this CPU or operating system cannot run it.
+const csimd_infer_table *_Nullable csimd_infer_table_for(csimd_isa isa);
+
+// MARK: - Packing (host side, no instruction set)
+
+/// Bytes of a packed [n, k] matrix with `group` inputs a scale.
+size_t csimd_q8_packed_bytes(size_t n, size_t k, size_t group);
+
+/// Quantises up to 32 rows of `w` (f32 [rows, k], row stride `w_stride`) into one panel.
+///
+/// scale = absmax / 127, code = w / scale rounded to nearest even and clamped to ±127; an all-zero
+/// group has scale 0.
+///
+/// Returns the squared error in `error` and the squared sum of the weights in `energy` when given.
+void csimd_q8_pack_panel(const float *w,
+                         size_t w_stride,
+                         size_t rows,
+                         size_t k,
+                         size_t group,
+                         void *panel,
+                         double *_Nullable error,
+                         double *_Nullable energy);
+
+/// Writes row `row` of a packed matrix as f32 [k].
+void csimd_q8_unpack_row(const csimd_q8_weights *w, size_t row, float *out);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#endif
