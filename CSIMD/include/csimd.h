@@ -95,9 +95,15 @@ size_t csimd_attention_scratch(size_t keys, size_t head_dim);
 // adds are fused explicitly, and exponentials are one shared polynomial.
 typedef struct csimd_infer_table {
   csimd_isa isa;
+#if defined(__clang__)
+#pragma clang assume_nonnull end  // a region may not span an include: the list opens its own
+#endif
 #define CSIMD_OP(result, name, arguments) result(*name) arguments;
 #include "csimd_infer_ops.inc"
 #undef CSIMD_OP
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
 } csimd_infer_table;
 
 /// The table of a level, or null when this CPU or operating system cannot run it.
