@@ -28,6 +28,15 @@ bool csimd_isa_available(csimd_isa isa);
 /// The name users type: "scalar", "avx2", "avx512vnni".
 const char *csimd_isa_name(csimd_isa isa);
 
+/// Tells the CPU that the caller spins.
+static inline void csimd_relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 // MARK: - Argument blocks
 
 /// Element type of weights or of a KV cache.

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention over stored keys and values, and the storage itself.
+
+internal import CSIMD
+
+/// Element type of stored keys and values.
+package enum CacheType: String, Sendable, CaseIterable {
+  case float32 = "f32"
+  case float16 = "f16"
+
+  /// Bytes of one element.
+  package var size: Int { self == .float32 ? 4 : 2 }
+
+  var code: csimd_type { self == .float32 ? .f32 : .f16 }
+}
+
+/// Room for the keys and values of some KV heads of one layer.
+///
+/// Keys lie in blocks of 16 positions, `[position / 16][dim][position % 16]`, values as `[position][dim]`.
+@safe package struct KeyValueStore: Sendable {
+  /// KV heads.
+  package let heads: Int
+  /// Elements of one head.
+  package let headDim: Int
+  /// Positions there is room for, a multiple of 16.
+  package let capacity: Int
+  /// Element type.
+  package let type: CacheType
+
+  private let buffer: AlignedBuffer
+  private let offset: Int
+
+  /// Positions in a key block.
+  package static let block = 16
+
+  /// Bytes that a store needs.
+  package static func byteCount(heads: Int, headDim: Int, capacity: Int, type: CacheType) -> Int {
+    let positions = (capacity + block - 1) / block * block
+    return 2 * ((heads * headDim * positions * type.size + 63) / 64 * 64)
+  }
+
+  /// A store inside `buffer` from byte `offset`, a multiple of 64.
+  package init(
+    buffer: AlignedBuffer,
+    offset: Int,
+    heads: Int,
+    headDim: Int,
+    capacity: Int,
+    type: CacheType
+  ) {
+    let bytes = Self.byteCount(heads: heads, headDim: headDim, capacity: capacity, type: type)
+    precondition(offset >= 0 && offset % 64 == 0 && offset + bytes <= buffer.byteCount, "no room")
+    self.buffer = buffer
+    self.offset = offset
+    self.heads = heads
+    self.headDim = headDim
+    self.capacity = (capacity + Self.block - 1) / Self.block * Self.block
+    self.type = type
+  }
+
+  private var headBytes: Int { headDim * capacity * type.size }
+  private var sideBytes: Int { (heads * headBytes + 63) / 64 * 64 }
+
+  @unsafe func keys(of head: Int) -> UnsafeMutableRawPointer {
+    unsafe buffer.base + offset + head * headBytes
+  }
+
+  @unsafe func values(of head: Int) -> UnsafeMutableRawPointer {
+    unsafe buffer.base + offset + sideBytes + head * headBytes
+  }
+}
+
+extension Kernels {
+  /// Floats of scratch that one attention call needs.
+  package static func attentionScratch(keys: Int, headDim: Int) -> Int {
+    csimd_attention_scratch(keys, headDim)
+  }
+
+  /// Stores rows of keys and values of KV head `head` at positions `first…`.
+  ///
+  /// - Parameters:
+  ///   - keys: `[tokens, headDim]`; `values` alike, with the same stride.
+  package func store(
+    keys: MatrixView<Float>,
+    values: MatrixView<Float>,
+    head: Int,
+    first: Int,
+    in store: KeyValueStore
+  ) {
+    precondition(
+      keys.columns == store.headDim && values.columns == store.headDim && keys.rows == values.rows
+        && keys.stride == values.stride && head >= 0 && head < store.heads && first >= 0
+        && first + keys.rows <= store.capacity,
+      "rows do not fit the store"
+    )
+    guard keys.rows > 0 else { return }
+    unsafe table.pointee.kv_store(
+      keys.base,
+      values.base,
+      keys.stride,
+      keys.rows,
+      store.headDim,
+      first,
+      store.type.code,
+      store.keys(of: head),
+      store.values(of: head)
+    )
+  }
+
+  /// Which keys a query sees.
+  package enum Mask: Sendable, Equatable {
+    /// All of them.
+    case none
+    /// Those at or before the query's position, at most `window` of them (0: no limit); query 0 stands
+    /// at `first`.
+    case causal(first: Int, window: Int)
+  }
+
+  /// `out = softmax(scale · q kᵀ) v` for queries of one head.
+  ///
+  /// - Parameters:
+  ///   - q: `[queries, headDim]`.
+  ///   - head: KV head that the queries read.
+  ///   - keys: positions filled in the store.
+  ///   - scratch: `[1, attentionScratch(keys:headDim:)]`, 64-byte aligned.
+  ///   - out: `[queries, headDim]`.
+  package func attend(
+    _ q: MatrixView<Float>,
+    to store: KeyValueStore,
+    head: Int,
+    keys: Int,
+    mask: Mask,
+    scale: Float,
+    scratch: MatrixView<Float>,
+    into out: MatrixView<Float>
+  ) {
+    precondition(
+      q.columns == store.headDim && out.columns == store.headDim && q.rows == out.rows
+        && head >= 0 && head < store.heads && keys > 0 && keys <= store.capacity
+        && store.headDim <= 256,
+      "queries do not fit the store"
+    )
+    precondition(
+      scratch.columns >= Self.attentionScratch(keys: keys, headDim: store.headDim),
+      "scratch too small"
+    )
+    guard q.rows > 0 else { return }
+    var first = 0
+    var window = 0
+    var isCausal = false
+    if case .causal(let position, let limit) = mask {
+      precondition(
+        position >= 0 && limit >= 0 && position + q.rows <= keys,
+        "queries stand past the keys"
+      )
+      (first, window, isCausal) = (position, limit, true)
+    }
+    var arguments = unsafe csimd_attention_args(
+      q: q.base,
+      k: store.keys(of: head),
+      v: store.values(of: head),
+      out: out.base,
+      scratch: scratch.base,
+      q_stride: q.stride,
+      out_stride: out.stride,
+      queries: q.rows,
+      keys: keys,
+      first_query: first,
+      window: window,
+      head_dim: store.headDim,
+      scale: scale,
+      kv: store.type.code,
+      causal: isCausal
+    )
+    unsafe table.pointee.attention(&arguments)
+  }
+}
