@@ -56,11 +56,11 @@ typedef enum __attribute__((enum_extensibility(closed))) csimd_activation {
 
 /// Activations quantised per token and per group of inputs.
 typedef struct csimd_q8_activations {
-  const int8_t *codes;   // [m, row_stride], inputs k … padded_k-1 are 0; any alignment
-  const float *scales;   // [m, groups]
-  const int32_t *sums;   // [m, groups]: -128 · Σ codes of the group, the accumulator's start
-  size_t row_stride;     // bytes between rows of `codes`, ≥ groups · group
-  size_t group_stride;   // entries between rows of `scales` and `sums`, ≥ groups
+  const int8_t *codes;  // [m, row_stride], inputs k … padded_k-1 are 0; any alignment
+  const float *scales;  // [m, groups]
+  const int32_t *sums;  // [m, groups]: -128 · Σ codes of the group, the accumulator's start
+  size_t row_stride;    // bytes between rows of `codes`, ≥ groups · group
+  size_t group_stride;  // entries between rows of `scales` and `sums`, ≥ groups
 } csimd_q8_activations;
 
 /// A packed int8 matrix [n, k], see internal/q8_panel.h.
@@ -76,21 +76,23 @@ typedef struct csimd_q8_weights {
 ///   v  [key][dim]
 /// so scores need no horizontal sums for any head dim, and every element's chain of operations is
 /// fixed by absolute positions: query i (absolute position first_query + i) sees keys
-/// max(0, position - window + 1) … position when causal, all `keys` when not.
+/// max(0, position - window + 1) … position when causal, all `keys` when not. Invisible keys and
+/// values may hold anything. Query heads that share a KV head at one position are the queries of
+/// one call that is not causal.
 typedef struct csimd_attention_args {
-  const float *q;       // [queries, q_stride]
-  const void *k;        // type `kv`
-  const void *v;        // type `kv`, row stride head_dim
-  float *out;           // [queries, out_stride]
-  float *scratch;       // csimd_attention_scratch(keys) floats, 64-byte aligned
+  const float *q;  // [queries, q_stride]
+  const void *k;   // type `kv`
+  const void *v;   // type `kv`, row stride head_dim
+  float *out;      // [queries, out_stride]
+  float *scratch;  // csimd_attention_scratch(keys) floats, 64-byte aligned
   size_t q_stride, out_stride;
-  size_t queries;       // ≥ 1
-  size_t keys;          // keys stored; causal: ≥ first_query + queries
-  size_t first_query;   // absolute position of query 0 (causal only)
-  size_t window;        // 0: unlimited
-  size_t head_dim;      // 1 … 256
-  float scale;          // multiplies q · k
-  csimd_type kv;        // csimd_f32 or csimd_f16
+  size_t queries;      // ≥ 1
+  size_t keys;         // keys stored; causal: ≥ first_query + queries
+  size_t first_query;  // absolute position of query 0 (causal only)
+  size_t window;       // keys seen at most, 0: unlimited (causal only)
+  size_t head_dim;     // 1 … 256
+  float scale;         // multiplies q · k
+  csimd_type kv;       // csimd_f32 or csimd_f16
   bool causal;
 } csimd_attention_args;
 
@@ -99,9 +101,10 @@ size_t csimd_attention_scratch(size_t keys, size_t head_dim);
 
 // MARK: - The inference table
 
-// Every operation gives the same bits on every instruction set, except where its line in
-// dispatch/infer_ops.inc says otherwise: sums run in a fixed order over fixed lanes, multiplies and
-// adds are fused explicitly, and exponentials are one shared polynomial.
+// Every operation gives the same bits on every instruction set: sums run in a fixed order over
+// fixed lanes, multiplies and adds are fused explicitly, and exponentials are one shared
+// polynomial. Only the sign and payload of a NaN result may differ. Rounding is to nearest and
+// subnormals are kept, the state in which threads start.
 typedef struct csimd_infer_table {
   csimd_isa isa;
 #if defined(__clang__)
@@ -123,10 +126,14 @@ const csimd_infer_table *_Nullable csimd_infer_table_for(csimd_isa isa);
 /// Bytes of a packed [n, k] matrix with `group` inputs a scale.
 size_t csimd_q8_packed_bytes(size_t n, size_t k, size_t group);
 
+/// A row stride in bytes for activation codes of `k` inputs: an odd number of cache lines, so that
+/// the rows of a tile lie in different cache sets.
+size_t csimd_q8_row_stride(size_t k, size_t group);
+
 /// Quantises up to 32 rows of `w` (f32 [rows, k], row stride `w_stride`) into one panel.
 ///
 /// scale = absmax / 127, code = w / scale rounded to nearest even and clamped to ±127; an all-zero
-/// group has scale 0.
+/// group has scale 0, NaN counts as 0. Padding rows and inputs are written.
 ///
 /// Returns the squared error in `error` and the squared sum of the weights in `energy` when given.
 void csimd_q8_pack_panel(const float *w,

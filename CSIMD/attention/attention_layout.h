@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where attention finds keys, values and scratch, and which keys a query sees.
+#ifndef CSIMD_ATTENTION_ATTENTION_LAYOUT_H
+#define CSIMD_ATTENTION_ATTENTION_LAYOUT_H
+
+#include "../include/csimd.h"
+
+// Keys are stored in blocks [key / 16][dim][key % 16]; a tile holds at most 12 queries.
+enum { CSIMD_KEY_BLOCK = 16, CSIMD_QUERY_TILE = 12 };
+
+/// Keys first … end - 1.
+typedef struct csimd_key_range {
+  size_t first, end;
+} csimd_key_range;
+
+/// Element of the key store for absolute position `key`.
+static inline size_t csimd_key_index(size_t key, size_t dim, size_t head_dim) {
+  return (key / CSIMD_KEY_BLOCK * head_dim + dim) * CSIMD_KEY_BLOCK + key % CSIMD_KEY_BLOCK;
+}
+
+/// Floats between the score rows of two queries in scratch: whole blocks, and one more so that the
+/// rows of a tile lie in different cache sets.
+static inline size_t csimd_score_stride(size_t keys) {
+  return (keys / CSIMD_KEY_BLOCK + 2) * CSIMD_KEY_BLOCK;
+}
+
+/// The keys that query `query` of a call sees.
+static inline csimd_key_range csimd_visible_keys(const csimd_attention_args *args, size_t query) {
+  if (!args->causal) {
+    return (csimd_key_range){0, args->keys};
+  }
+  size_t end = args->first_query + query + 1;
+  size_t first = args->window != 0 && end > args->window ? end - args->window : 0;
+  return (csimd_key_range){first, end};
+}
+
+#endif

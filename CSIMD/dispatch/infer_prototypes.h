@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prototypes of every inference operation for every instruction set.
+#ifndef CSIMD_DISPATCH_INFER_PROTOTYPES_H
+#define CSIMD_DISPATCH_INFER_PROTOTYPES_H
+
+#include "../include/csimd.h"
+
+#define CSIMD_OP(result, name, arguments) result csimd_##name##__scalar arguments;
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+
+#if defined(__x86_64__)
+
+#define CSIMD_OP(result, name, arguments) result csimd_##name##__avx2 arguments;
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+
+#define CSIMD_OP(result, name, arguments) result csimd_##name##__avx512vnni arguments;
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+
+#endif
+
+#endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Instruction-set regions: functions between BEGIN and END may use the level's instructions.
+#ifndef CSIMD_INTERNAL_REGION_H
+#define CSIMD_INTERNAL_REGION_H
+
+// A region is a target attribute on every function in it, so one compiler invocation without
+// special flags builds all levels. Intrinsics headers are included before a region begins.
+//
+// Contraction is off for the rest of the file: a multiply and an add fuse only where the source
+// says so, on every level alike. Fast-math is never on.
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__)
+#define CSIMD_X86 1
+#include <immintrin.h>
+#else
+#define CSIMD_X86 0
+#endif
+
+#define CSIMD_REGION_AVX2 \
+  _Pragma("clang attribute push(__attribute__((target(\"avx2,fma,f16c\"))), apply_to = function)")
+
+#define CSIMD_REGION_AVX512VNNI                                                               \
+  _Pragma(                                                                                    \
+      "clang attribute push(__attribute__((target(\"avx2,fma,f16c,avx512f,avx512bw,avx512dq," \
+      "avx512vl,avx512vnni\"))), apply_to = function)")
+
+#define CSIMD_REGION_END _Pragma("clang attribute pop")
+
+#define CSIMD_INLINE static inline __attribute__((always_inline))
+
+// Full unrolling of loops whose bounds are constants after inlining.
+#define CSIMD_UNROLL _Pragma("clang loop unroll(full)")
+
+#endif
