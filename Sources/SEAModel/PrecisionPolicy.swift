@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// How each tensor is stored, by role, with exceptions by name.
+
+package import SEAFormat
+
+/// How a weight matrix is stored.
+package enum WeightStorage: Sendable, Equatable, Hashable {
+  case float32
+  case bfloat16
+  /// int8 codes with a scale per output row and group of inputs; nil: one scale per row.
+  case int8(group: Int?)
+
+  /// Name in files and messages: `f32`, `bf16`, `int8/128`, `int8/row`.
+  package var name: String {
+    switch self {
+    case .float32: "f32"
+    case .bfloat16: "bf16"
+    case .int8(let group): group.map { "int8/\($0)" } ?? "int8/row"
+    }
+  }
+
+  /// The storage of a name.
+  package init?(name: String) {
+    switch name {
+    case "f32": self = .float32
+    case "bf16": self = .bfloat16
+    case "int8/row": self = .int8(group: nil)
+    default:
+      guard name.hasPrefix("int8/"), let group = Int(name.dropFirst(5)),
+        Self.groups.contains(group)
+      else { return nil }
+      self = .int8(group: group)
+    }
+  }
+
+  /// Group sizes that can be chosen.
+  package static let groups = [32, 64, 128]
+}
+
+/// What a tensor does, which decides how precisely it is stored.
+package enum TensorRole: String, Sendable, CaseIterable {
+  case patchEmbedding = "patch"
+  case encoderLinear = "vision"
+  case adapterLinear = "adapter"
+  case embeddingTable = "embedding"
+  case languageLinear = "llm"
+  case languageHead = "head"
+  /// Norms, biases, positions: always f32.
+  case vector = "vector"
+}
+
+/// Storage per role, and for single tensors that need another one.
+package struct PrecisionPolicy: Sendable, Equatable {
+  private var roles: [TensorRole: WeightStorage]
+
+  /// Tensors stored otherwise than their role says.
+  package var exceptions: [String: WeightStorage]
+
+  /// The same storage for every matrix.
+  package init(all storage: WeightStorage) {
+    roles = [:]
+    for role in TensorRole.allCases where role != .vector { roles[role] = storage }
+    exceptions = [:]
+  }
+
+  /// The default int8 policy: the adapter, which carries all that alignment trained, and the patch
+  /// embedding, whose inputs are raw pixels, stay bf16; together they are under 1 % of the bytes.
+  package static func int8(group: Int?) -> PrecisionPolicy {
+    var policy = PrecisionPolicy(all: .int8(group: group))
+    policy.roles[.adapterLinear] = .bfloat16
+    policy.roles[.patchEmbedding] = .bfloat16
+    return policy
+  }
+
+  /// The storage of a tensor.
+  package func storage(of name: String, role: TensorRole) -> WeightStorage {
+    exceptions[name] ?? roles[role] ?? .float32
+  }
+
+  /// Reads a policy from a model file.
+  ///
+  /// - Throws: `ModelError` naming the field.
+  package init(json: JSONValue, path: String = "quantization") throws(ModelError) {
+    let fields = FieldReader(json, path: path)
+    self.init(all: .float32)
+    for role in TensorRole.allCases where role != .vector {
+      roles[role] = try Self.storage(
+        try fields.string(role.rawValue),
+        field: fields.name(role.rawValue)
+      )
+    }
+    guard let listed = fields.optional("exceptions") else { return }
+    guard let object = listed.object else {
+      throw .invalid(field: fields.name("exceptions"), found: listed.kind, expected: "an object")
+    }
+    for entry in object.entries {
+      let field = "\(fields.name("exceptions")).\(entry.key)"
+      guard let name = entry.value.string else {
+        throw .invalid(field: field, found: entry.value.kind, expected: "a string")
+      }
+      exceptions[entry.key] = try Self.storage(name, field: field)
+    }
+  }
+
+  /// The policy as JSON.
+  package var json: JSONValue {
+    var fields: [(String, JSONValue)] = []
+    for role in TensorRole.allCases where role != .vector {
+      fields.append((role.rawValue, .string((roles[role] ?? .float32).name)))
+    }
+    if !exceptions.isEmpty {
+      let listed = exceptions.sorted { $0.key < $1.key }.map {
+        ($0.key, JSONValue.string($0.value.name))
+      }
+      fields.append(("exceptions", .object(JSONObject(listed))))
+    }
+    return .object(JSONObject(fields))
+  }
+
+  private static func storage(_ name: String, field: String) throws(ModelError) -> WeightStorage {
+    guard let storage = WeightStorage(name: name) else {
+      throw .invalid(
+        field: field,
+        found: "'\(name)'",
+        expected: "f32, bf16, int8/32, int8/64, int8/128 or int8/row"
+      )
+    }
+    return storage
+  }
+}
