@@ -98,7 +98,9 @@ extension TensorPlan {
     }
   }
 
-  /// Language model tensors: `llm.*`. Norm weights hold the factor itself (Gemma's 1 is folded in).
+  /// Language model tensors: `llm.*`.
+  ///
+  /// Norm weights hold the factor itself (Gemma's 1 is folded in).
   private mutating func add(_ language: LanguageModelDescription) {
     let hidden = language.hidden
     matrix("llm.embed.weight", language.vocab, hidden, .embeddingTable)

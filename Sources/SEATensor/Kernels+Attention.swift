@@ -79,7 +79,11 @@ extension Kernels {
   /// Stores rows of keys and values of KV head `head` at positions `first…`.
   ///
   /// - Parameters:
-  ///   - keys: `[tokens, headDim]`; `values` alike, with the same stride.
+  ///   - keys: `[tokens, headDim]`.
+  ///   - values: `[tokens, headDim]`, with the stride of `keys`.
+  ///   - head: KV head that is written.
+  ///   - first: position of row 0.
+  ///   - store: where they go.
   package func store(
     keys: MatrixView<Float>,
     values: MatrixView<Float>,
@@ -120,8 +124,11 @@ extension Kernels {
   ///
   /// - Parameters:
   ///   - q: `[queries, headDim]`.
+  ///   - store: keys and values, already rounded to the store's type.
   ///   - head: KV head that the queries read.
   ///   - keys: positions filled in the store.
+  ///   - mask: which keys each query sees.
+  ///   - scale: multiplies the scores, `headDim^-½`.
   ///   - scratch: `[1, attentionScratch(keys:headDim:)]`, 64-byte aligned.
   ///   - out: `[queries, headDim]`.
   package func attend(

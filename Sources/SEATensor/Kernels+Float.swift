@@ -29,6 +29,9 @@ extension Kernels {
   ///
   /// - Parameters:
   ///   - x: `[tokens, columns]`.
+  ///   - w: stored weights.
+  ///   - rows: rows of `w` to compute.
+  ///   - bias: one value a row of `w`.
   ///   - y: `[tokens, rows of w]`, the whole output.
   package func multiply(
     _ x: MatrixView<Float>,
@@ -79,6 +82,7 @@ extension Kernels {
   /// - Parameters:
   ///   - x: `[tokens, columns]`.
   ///   - w: `[rows, columns]`, rows contiguous.
+  ///   - bias: one value a row of `w`.
   ///   - y: `[tokens, rows]`.
   package func multiply(
     _ x: MatrixView<Float>,
@@ -211,7 +215,9 @@ extension Kernels {
   ///
   /// - Parameters:
   ///   - x: `[tokens, heads · headDim]`.
-  ///   - cosines: `[tokens, headDim / 2]`, as `sines`.
+  ///   - headDim: elements of one head, even.
+  ///   - cosines: `[tokens, headDim / 2]`.
+  ///   - sines: `[tokens, headDim / 2]`, with the stride of `cosines`.
   package func rotary(
     _ x: MatrixView<Float>,
     headDim: Int,

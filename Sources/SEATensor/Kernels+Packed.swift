@@ -75,7 +75,9 @@ extension Kernels {
   ///
   /// - Parameters:
   ///   - a: quantised with the group of `w`.
+  ///   - w: packed weights.
   ///   - panels: panels of 32 output rows to compute.
+  ///   - bias: one value a row of `w`.
   ///   - y: `[tokens, rows]`, the whole output.
   package func multiply(
     _ a: PackedActivations,
@@ -120,6 +122,7 @@ extension Kernels {
   ///
   /// - Parameters:
   ///   - w: `[rows ≤ 32, columns]`.
+  ///   - group: inputs that share a scale.
   ///   - panel: `PackedMatrix.byteCount(rows: 32, …)` bytes, 64-byte aligned.
   /// - Returns: Σ (w − dequantised)² and Σ w².
   package static func pack(
