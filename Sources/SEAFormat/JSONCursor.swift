@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tokens of JSON: a position in a text and the strict rules for moving it.
 
-/// A reading position. The text is passed to each call, so nothing is copied and every read is
-/// bounds-checked.
+/// A reading position.
+///
+/// The text is passed to each call, so nothing is copied and every read is bounds-checked.
 struct JSONCursor {
   /// The byte to be read next.
   var position = 0
@@ -95,9 +96,7 @@ struct JSONCursor {
 
   // MARK: - Strings
 
-  /// Takes a string and returns its characters.
-  ///
-  /// - Parameter limit: the most bytes the string may take as written.
+  /// Takes a string of at most `limit` bytes as written, and returns its characters.
   mutating func readString(
     _ text: Span<UInt8>,
     limit: Int = .max,

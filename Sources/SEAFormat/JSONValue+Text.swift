@@ -4,8 +4,8 @@
 extension JSONValue {
   /// The value as JSON text.
   ///
-  /// - Parameter pretty: one member a line, indented by two spaces, arrays of plain values on one
-  ///   line, and a final line end; otherwise no space at all.
+  /// Pretty text has one member a line, indented by two spaces, arrays of plain values on one line,
+  /// and a final line end; otherwise there is no space at all.
   package func serialized(pretty: Bool = false) -> String {
     var bytes: [UInt8] = []
     write(to: &bytes, indent: pretty ? 0 : nil)
