@@ -111,6 +111,23 @@ package struct FieldReader {
     }
     return numbers
   }
+
+  /// An array of finite numbers.
+  package func doubles(_ key: String, count: Int) throws(ModelError) -> [Double] {
+    let value = try value(key)
+    let expected = "an array of \(count) finite numbers"
+    guard let items = value.array, items.count == count else {
+      throw .invalid(field: name(key), found: value.kind, expected: expected)
+    }
+    var numbers: [Double] = []
+    for item in items {
+      guard let number = item.double, number.isFinite else {
+        throw .invalid(field: name(key), found: item.shortText, expected: expected)
+      }
+      numbers.append(number)
+    }
+    return numbers
+  }
 }
 
 extension JSONValue {

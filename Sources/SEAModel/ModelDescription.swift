@@ -83,11 +83,13 @@ package struct ModelDescription: Sendable, Equatable {
       )
     }
     if let encoder, let recipe {
-      guard recipe.outputWidth == encoder.imageSide, recipe.outputHeight == encoder.imageSide else {
+      let side = encoder.imageSide
+      guard recipe.outputSize == ImageSize(height: side, width: side) else {
+        let found = recipe.outputSize.map { "\($0.width)×\($0.height) pixels" } ?? "no fixed size"
         throw .invalid(
           field: "recipe",
-          found: "\(recipe.outputWidth)×\(recipe.outputHeight) pixels",
-          expected: "the encoder's \(encoder.imageSide)×\(encoder.imageSide)"
+          found: found,
+          expected: "the encoder's \(side)×\(side) pixels"
         )
       }
     }
