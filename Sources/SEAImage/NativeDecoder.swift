@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place where Swift lends memory to the C decoders.
+
+internal import CImage
+
+/// Calls libpng and libjpeg for a picture whose header has been checked.
+struct NativeDecoder {
+  let context: HeaderContext
+  let header: ImageHeader
+
+  private static let messageCapacity = 256
+
+  /// Decodes the PNG in `context` to 8-bit RGB.
+  func decodePNG(gray16: Gray16Policy) throws(ImageError) -> PixelImage {
+    try unsafe decode { source, count, width, height, rgb, message in
+      unsafe cimage_decode_png(
+        source,
+        count,
+        width,
+        height,
+        header.isTruncated,
+        gray16 == .clipped,
+        rgb,
+        message,
+        NativeDecoder.messageCapacity
+      )
+    }
+  }
+
+  /// Decodes the JPEG in `context` to 8-bit RGB.
+  func decodeJPEG() throws(ImageError) -> PixelImage {
+    let maxScans = Int32(clamping: context.limits.maxScans)
+    return try unsafe decode { source, count, width, height, rgb, message in
+      unsafe cimage_decode_jpeg(
+        source,
+        count,
+        width,
+        height,
+        maxScans,
+        context.allowsTruncated,
+        rgb,
+        message,
+        NativeDecoder.messageCapacity
+      )
+    }
+  }
+
+  private typealias Decoder = (
+    _ source: UnsafePointer<UInt8>, _ count: Int, _ width: UInt32, _ height: UInt32,
+    _ rgb: UnsafeMutablePointer<UInt8>, _ message: UnsafeMutablePointer<CChar>
+  ) -> cimage_status
+
+  /// Runs `decoder` on buffers of the checked sizes and turns its status into an error.
+  ///
+  /// The pointers are valid for the call only, which is all that the C functions need.
+  private func decode(_ decoder: Decoder) throws(ImageError) -> PixelImage {
+    guard let width = UInt32(exactly: header.width), let height = UInt32(exactly: header.height)
+    else { throw context.corrupt("\(header.width) x \(header.height) pixels") }
+    let (values, overflows) = (header.width * header.height).multipliedReportingOverflow(by: 3)
+    guard !overflows else { throw .outOfMemory(file: context.file) }
+
+    var pixels = [UInt8](repeating: 0, count: values)
+    var message = [CChar](repeating: 0, count: NativeDecoder.messageCapacity)
+    let bytes = context.reader.bytes
+    let status = unsafe bytes.withUnsafeBufferPointer { source in
+      unsafe pixels.withUnsafeMutableBufferPointer { rgb in
+        unsafe message.withUnsafeMutableBufferPointer { text in
+          guard let source = source.baseAddress, let rgb = rgb.baseAddress,
+            let text = text.baseAddress
+          else { return CIMAGE_CORRUPT }
+          return unsafe decoder(source, bytes.count, width, height, rgb, text)
+        }
+      }
+    }
+
+    let detail = String(
+      decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) },
+      as: UTF8.self
+    )
+    switch status {
+    case CIMAGE_OK:
+      return PixelImage(width: header.width, height: header.height, pixels: pixels)
+    case CIMAGE_TRUNCATED: throw context.truncated(detail)
+    case CIMAGE_NO_MEMORY: throw .outOfMemory(file: context.file)
+    default: throw context.corrupt(detail)
+    }
+  }
+}
