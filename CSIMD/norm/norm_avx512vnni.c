@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// AVX-512: layer norm and RMS norm.
+#include "../dispatch/infer_prototypes.h"
+#include "../internal/region.h"
+
+#if CSIMD_X86
+
+#include "../internal/vec_avx512.h"
+
+CSIMD_REGION_AVX512VNNI
+
+#include "norm_vector.h"
+
+CSIMD_REGION_END
+
+#endif

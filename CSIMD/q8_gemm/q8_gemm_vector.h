@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Body of q8_gemm: register tiles of CSIMD_Q8_TILE rows × 32 columns over packed panels.
+//
+// A tile keeps 2 · rows int32 vectors of sixteen columns in registers through a group, then scales
+// them onto f32 totals in a buffer of rows × 32 in L1. Each output's arithmetic depends on its own
+// row and column alone, so every tile height gives the same bits.
+
+/// Where the tile's rows are and where its results go.
+typedef struct q8_tile {
+  const int8_t *codes;
+  const float *scales;
+  const int32_t *sums;
+  size_t row_stride, group_stride;
+  const uint8_t *panel;
+  size_t k, group;
+  const float *bias;  // of the panel's first column, or null
+  float *y;           // the panel's first column of the tile's first row
+  size_t y_stride;
+  size_t columns;  // 1 … 32 columns to write
+} q8_tile;
+
+CSIMD_INLINE void store_half(const q8_tile *t, size_t row, size_t half, v16 total) {
+  size_t first = 16 * half;
+  if (t->columns <= first) {
+    return;
+  }
+  size_t left = t->columns - first;
+  float *y = t->y + row * t->y_stride + first;
+  if (left >= 16) {
+    v16_store(y, t->bias ? v16_add(total, v16_load(t->bias + first)) : total);
+  } else {
+    v16_store_n(y, t->bias ? v16_add(total, v16_load_n(t->bias + first, left)) : total, left);
+  }
+}
+
+CSIMD_INLINE void run_tile(const q8_tile *t, const int rows) {
+  _Alignas(64) float totals[CSIMD_Q8_TILE][CSIMD_Q8_ROWS];
+  size_t groups = csimd_q8_groups(t->k, t->group);
+  const uint8_t *w = t->panel;
+
+  for (size_t g = 0; g < groups; g++) {
+    const int8_t *a = t->codes + g * t->group;
+    v16i acc[CSIMD_Q8_TILE][2];
+    CSIMD_UNROLL
+    for (int i = 0; i < rows; i++) {
+      acc[i][0] = acc[i][1] = q8_start(t->sums[(size_t)i * t->group_stride + g]);
+    }
+    for (size_t quad = 0; quad < t->group / CSIMD_Q8_QUAD; quad += 2) {
+      q8_step(acc, w, a, t->row_stride, rows);
+      q8_step(acc, w + 128, a + 4, t->row_stride, rows);
+      w += 256;
+      a += 8;
+    }
+
+    v16 sw[2] = {v16_load((const float *)w), v16_load((const float *)w + 16)};
+    w += CSIMD_Q8_ROWS * sizeof(float);
+    CSIMD_UNROLL
+    for (int i = 0; i < rows; i++) {
+      v16 sa = v16_set(t->scales[(size_t)i * t->group_stride + g]);
+      CSIMD_UNROLL
+      for (int half = 0; half < 2; half++) {
+        float *buffer = &totals[i][16 * half];
+        v16 before = g == 0 ? v16_zero() : v16_load(buffer);
+        v16 total = v16_fma(v16_from_int(acc[i][half]), v16_mul(sa, sw[half]), before);
+        if (g + 1 < groups) {
+          v16_store(buffer, total);
+        } else {
+          store_half(t, (size_t)i, (size_t)half, total);
+        }
+      }
+    }
+  }
+}
+
+/// The tile of the greatest height that fits `left` rows; returns the height.
+static size_t run_tallest_tile(const q8_tile *t, size_t left) {
+#if CSIMD_Q8_TILE >= 12
+  if (left >= 12) {
+    run_tile(t, 12);
+    return 12;
+  }
+  if (left >= 8) {
+    run_tile(t, 8);
+    return 8;
+  }
+  if (left >= 4) {
+    run_tile(t, 4);
+    return 4;
+  }
+#else
+  if (left >= 3) {
+    run_tile(t, 3);
+    return 3;
+  }
+#endif
+  if (left >= 2) {
+    run_tile(t, 2);
+    return 2;
+  }
+  run_tile(t, 1);
+  return 1;
+}
+
+void CSIMD_NAME(q8_gemm)(const csimd_q8_activations *a,
+                         size_t m,
+                         const csimd_q8_weights *w,
+                         size_t first_panel,
+                         size_t panels,
+                         const float *bias,
+                         float *y,
+                         size_t y_stride) {
+  // A batch of panels fills half of a 1 MB L2 while all rows pass, and a tile's rows stay in L1
+  // while the batch passes.
+  size_t panel_bytes = csimd_q8_panel_bytes(w->k, w->group);
+  size_t batch = 512 * 1024 / panel_bytes;
+  if (batch == 0) {
+    batch = 1;
+  }
+  size_t end = first_panel + panels;
+  for (size_t first = first_panel; first < end; first += batch) {
+    size_t last = end - first < batch ? end : first + batch;
+    for (size_t i = 0, height = 0; i < m; i += height) {
+      for (size_t p = first; p < last; p++) {
+        size_t column = p * CSIMD_Q8_ROWS, left = w->n - column;
+        q8_tile tile = {
+            .codes = a->codes + i * a->row_stride,
+            .scales = a->scales + i * a->group_stride,
+            .sums = a->sums + i * a->group_stride,
+            .row_stride = a->row_stride,
+            .group_stride = a->group_stride,
+            .panel = (const uint8_t *)w->panels + p * panel_bytes,
+            .k = w->k,
+            .group = w->group,
+            .bias = bias ? bias + column : NULL,
+            .y = y + i * y_stride + column,
+            .y_stride = y_stride,
+            .columns = left < CSIMD_Q8_ROWS ? left : CSIMD_Q8_ROWS,
+        };
+        height = run_tallest_tile(&tile, m - i);
+      }
+    }
+  }
+}
