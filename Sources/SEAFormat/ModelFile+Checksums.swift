@@ -7,14 +7,13 @@ extension ModelFile {
   /// Bytes that are read and given back together while checksums are taken.
   private static let verifyChunk = 16 << 20
 
-  /// Reads every byte and compares all checksums, the header's first.
+  /// Reads every byte and compares all checksums, the header's last.
   ///
   /// - Parameter progress: called with the bytes read so far and the bytes of the whole file.
-  /// - Throws: `FormatError.checksum` naming the header or the first damaged tensor.
+  /// - Throws: `FormatError.checksum` naming the first damaged tensor, or the header.
   package func verify(
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(FormatError) {
-    try verifyHeader()
     let key = ModelManifest.Key.checksums
     let checksums = try Self.object(key, in: file).object ?? JSONObject()
     guard checksums.count == file.tensors.count else {
@@ -42,6 +41,8 @@ extension ModelFile {
         )
       }
     }
+    // After the tensors, so that damage is told as precisely as it is known.
+    try verifyHeader()
   }
 
   private func verifyHeader() throws(FormatError) {

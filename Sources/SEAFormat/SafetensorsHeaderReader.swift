@@ -59,20 +59,19 @@ struct SafetensorsHeaderReader {
     var keys = ByteIndex()
     try readMembers(text, limit: limits.metadataBytes) { (reader, key) throws(FormatError) in
       let start = reader.cursor.position
-      guard reader.cursor.peek(text) == UInt8(ascii: "\"") else {
+      if let next = reader.cursor.peek(text), next != UInt8(ascii: "\"") {
         throw .metadata(path: reader.path, key: key, rule: "the value must be a text")
       }
       let value: String
       do throws(JSONError) {
         value = try reader.cursor.readString(text, limit: max(0, end - start))
-      } catch {
-        throw reader.malformed(error)
-      }
-      guard reader.cursor.position <= end else {
+      } catch .stringTooLong {
         throw .header(
           path: reader.path,
           rule: "byte \(start): metadata longer than \(reader.limits.metadataBytes) bytes"
         )
+      } catch {
+        throw reader.malformed(error)
       }
       let isNew = keys.insert(key, at: reader.metadata.count) { reader.metadata[$0].key }
       guard isNew else { throw reader.malformed(.duplicateKey(offset: start, key: key)) }

@@ -19,7 +19,9 @@ import Testing
     #expect(value["c"] == nil)
   }
 
-  @Test(arguments: ["0", "-0", "1.5", "1E+2", "1e300", "123456789012345678901234567890", "\"\"", "[]"])
+  @Test(arguments: [
+    "0", "-0", "1.5", "1E+2", "1e300", "123456789012345678901234567890", "\"\"", "[]",
+  ])
   func acceptsScalarDocuments(text: String) throws {
     #expect(try parse(text).serialized() == text)
   }
@@ -68,7 +70,8 @@ import Testing
     "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{,}",
     "{a:1}", "{'a':1}", "{1:2}", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x10", "1.5.2", "1-2",
     "NaN", "Infinity", "-Infinity", "nan", "tru", "truee", "nul", "\"", "\"a", "\"\\", "\"\\x\"",
-    "\"\\u12\"", "\"\\u12g4\"", "1 2", "[] []", "// c\n1", "/* */1", "[1 2]", "{\"a\" 1}", "\u{a0}1",
+    "\"\\u12\"", "\"\\u12g4\"", "1 2", "[] []", "// c\n1", "/* */1", "[1 2]", "{\"a\" 1}",
+    "\u{a0}1",
     "\u{c}1", "\0",
   ])
   func refuses(text: String) {
@@ -79,7 +82,8 @@ import Testing
     #expect(throws: JSONError.unexpected(offset: 5, found: 0x7d, expected: "a value")) {
       try parse(#"{"a":}"#)
     }
-    #expect(throws: JSONError.unexpected(offset: 3, found: nil, expected: "the end of the string")) {
+    #expect(throws: JSONError.unexpected(offset: 3, found: nil, expected: "the end of the string"))
+    {
       try parse(#"["a"#)
     }
   }
@@ -177,7 +181,8 @@ import Testing
           "e": {}
         }
 
-        """)
+        """
+    )
   }
 
   @Test func editsObjectsInPlace() {
@@ -202,7 +207,9 @@ import Testing
   /// The shape of a large tokenizer file: a vocabulary object and a list of merge pairs.
   @Test func readsAVocabularyInLinearTime() throws {
     var text = "{\"vocab\":{"
-    for number in 0..<260_000 { text += "\(number == 0 ? "" : ",")\n  \"▁piece\(number)\": \(number)" }
+    for number in 0..<260_000 {
+      text += "\(number == 0 ? "" : ",")\n  \"▁piece\(number)\": \(number)"
+    }
     text += "},\"merges\":["
     for number in 0..<500_000 { text += "\(number == 0 ? "" : ",")\n  [\"ab\(number)\",\"cd\"]" }
     text += "]}"
