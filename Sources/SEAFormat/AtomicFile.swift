@@ -6,9 +6,9 @@ import SEATensor
 
 /// Writes `name.tmp.PID` beside the target and renames it when everything is on the disk.
 ///
-/// Until `commit` an existing file keeps its content; when the writer goes away without a commit, the
-/// temporary file goes too. A temporary file left by a process that was killed is removed by the next
-/// writer of the same name.
+/// Until `commit` an existing file keeps its content; when the writer goes away without a commit,
+/// the temporary file goes too. A temporary file left by a process that was killed is removed by
+/// the next writer of the same name.
 package final class AtomicFile {
   /// The path as given.
   package let path: String
@@ -28,8 +28,8 @@ package final class AtomicFile {
 
   /// Creates the temporary file.
   ///
-  /// - Throws: `FormatError.outputRefused` when the path is a folder or a device, `.busy` when another
-  ///   writer is at work on the same name, `.file` when the system refuses.
+  /// - Throws: `FormatError.outputRefused` when the path is a folder or a device, `.busy` when
+  ///   another writer is at work on the same name, `.file` when the system refuses.
   package init(path: String) throws(FormatError) {
     let (target, mode) = try Self.resolve(path)
     let temporary = "\(target).tmp.\(getpid())"

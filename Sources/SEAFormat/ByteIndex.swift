@@ -3,8 +3,8 @@
 
 /// Maps the bytes of a key to its position in a list the caller owns.
 ///
-/// Open addressing with linear probing over 32-bit positions: 4 to 8 bytes per key, no copies of the
-/// keys. The hash is seeded per process, so a file cannot be built to make every key collide.
+/// Open addressing with linear probing over 32-bit positions: 4 to 8 bytes per key, no copies of
+/// the keys. The hash is seeded per process, so a file cannot be built to make every key collide.
 struct ByteIndex: Sendable {
   /// Position + 1, or 0 for a free slot; the count is a power of two or zero.
   private var slots: [UInt32] = []

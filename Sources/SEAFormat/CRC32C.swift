@@ -3,8 +3,8 @@
 
 /// A running CRC-32C.
 ///
-/// Sixteen bytes a step through sixteen tables of 256 entries ("slicing"): the lookups of one step do
-/// not depend on each other, only the next step depends on their exclusive or.
+/// Sixteen bytes a step through sixteen tables of 256 entries ("slicing"): the lookups of one step
+/// do not depend on each other, only the next step depends on their exclusive or.
 ///
 /// - Source: RFC 3720 appendix B.4 (polynomial 0x1EDC6F41, reflected 0x82F63B78).
 package struct CRC32C: Sendable {

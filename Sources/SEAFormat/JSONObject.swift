@@ -46,7 +46,8 @@ package struct JSONObject: Sendable {
     entries.map(\.key)
   }
 
-  /// The value of the member with the bytes of `key`; setting replaces in place, appends, or removes.
+  /// The value of the member with the bytes of `key`; setting replaces in place, appends, or
+  /// removes.
   ///
   /// - Complexity: O(1) to read and replace; removing is O(count).
   package subscript(_ key: String) -> JSONValue? {

@@ -5,8 +5,8 @@ package import SEATensor
 
 /// A mapped model file whose container has been checked.
 ///
-/// Opening checks the header, the version and the manifest; whether the tensors fit the description is
-/// the model's business, whether their bytes are intact is `verify`'s.
+/// Opening checks the header, the version and the manifest; whether the tensors fit the description
+/// is the model's business, whether their bytes are intact is `verify`'s.
 package struct ModelFile: Sendable {
   /// The version of the format that this build writes and reads.
   package static let formatVersion = 1

@@ -5,10 +5,10 @@ package import SEATensor
 
 /// A model file being written.
 ///
-/// Tensors are declared with their logical shapes. One whose bytes are no multiple of 64 is stored as
-/// a flat tensor padded with zeros, so that every tensor starts 64-aligned and none is followed by a
-/// hole; its shape goes into the metadata. Checksums are taken as the bytes pass, and take the place of
-/// blanks in the header before the file gets its name.
+/// Tensors are declared with their logical shapes. One whose bytes are no multiple of 64 is stored
+/// as a flat tensor padded with zeros, so that every tensor starts 64-aligned and none is followed
+/// by a hole; its shape goes into the metadata. Checksums are taken as the bytes pass, and take the
+/// place of blanks in the header before the file gets its name.
 package struct ModelFileWriter: ~Copyable {
   private let path: String
   private var manifest: ModelManifest
@@ -84,8 +84,8 @@ package struct ModelFileWriter: ~Copyable {
 
   /// Appends bytes of the tensor `name`, which must be the one that is due.
   ///
-  /// - Throws: `FormatError` when another tensor is due, when the bytes are more than the tensor has
-  ///   left, or when the disk fails.
+  /// - Throws: `FormatError` when another tensor is due, when the bytes are more than the tensor
+  ///   has left, or when the disk fails.
   package mutating func write(_ bytes: RawSpan, to name: String) throws(FormatError) {
     try padComplete(before: name)
     guard current < logical.count else {

@@ -3,9 +3,9 @@
 
 /// What a safetensors header says, after every rule of the format has been checked.
 ///
-/// The tensors tile the data section: no overlap, no hole, no byte after the last. The header is read
-/// as a stream, so a hostile one is refused at its first offence, before anything that it claims is
-/// allocated.
+/// The tensors tile the data section: no overlap, no hole, no byte after the last. The header is
+/// read as a stream, so a hostile one is refused at its first offence, before anything that it
+/// claims is allocated.
 ///
 /// - Source: the safetensors format; reference.md D.6.
 package struct SafetensorsHeader: Sendable {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One tensor of a safetensors file: what it is and where its bytes are; and how much a file may claim.
+// One tensor of a safetensors file: what it is and where its bytes are; and how much a file may
+// claim.
 
 package import SEATensor
 

@@ -24,8 +24,8 @@ package struct SafetensorsWriter: ~Copyable {
   ///   - metadata: texts by distinct keys.
   ///   - reserve: bytes kept free in the header for longer metadata at the end.
   ///   - limits: what a reader of the file accepts.
-  /// - Throws: `FormatError` when the declaration breaks a rule of the format, the output is refused,
-  ///   or the disk has less room than the file takes.
+  /// - Throws: `FormatError` when the declaration breaks a rule of the format, the output is
+  ///   refused, or the disk has less room than the file takes.
   package init(
     path: String,
     tensors: [SafetensorsTensor],
@@ -60,8 +60,8 @@ package struct SafetensorsWriter: ~Copyable {
 
   /// Appends bytes of the tensor `name`, which must be the one that is due.
   ///
-  /// - Throws: `FormatError` when another tensor is due, when the bytes are more than the tensor has
-  ///   left, or when the disk fails.
+  /// - Throws: `FormatError` when another tensor is due, when the bytes are more than the tensor
+  ///   has left, or when the disk fails.
   package mutating func write(_ bytes: RawSpan, to name: String) throws(FormatError) {
     skipComplete(before: name)
     guard current < layout.tensors.count else {
@@ -125,8 +125,8 @@ package struct SafetensorsWriter: ~Copyable {
   /// Completes the file and gives it its name.
   ///
   /// - Parameter metadata: what to store in place of the texts declared, if anything.
-  /// - Throws: `FormatError` when a tensor lacks bytes, the metadata outgrew their room, or the disk
-  ///   fails.
+  /// - Throws: `FormatError` when a tensor lacks bytes, the metadata outgrew their room, or the
+  ///   disk fails.
   package consuming func finish(
     metadata: [(key: String, value: String)]? = nil
   ) throws(FormatError) {
