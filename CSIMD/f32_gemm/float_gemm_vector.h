@@ -75,7 +75,7 @@ CSIMD_INLINE void run_float_tile(const float_tile *t, const int rows, const int 
   }
 }
 
-static void run_float_columns(const float_tile *t, size_t rows, const int columns) {
+CSIMD_INLINE void run_float_columns(const float_tile *t, size_t rows, const int columns) {
   float_tile tile = *t;
   while (rows > 0) {
     size_t height;

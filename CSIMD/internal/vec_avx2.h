@@ -3,6 +3,7 @@
 #ifndef CSIMD_INTERNAL_VEC_AVX2_H
 #define CSIMD_INTERNAL_VEC_AVX2_H
 
+#include "q8_rows.h"
 #include "region.h"
 
 // The macro expands `op` before it joins the parts.
@@ -254,17 +255,11 @@ CSIMD_INLINE __m256i q8_add_products(__m256i acc, __m256i w, __m256i magnitude, 
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-CSIMD_INLINE __m256i q8_broadcast(const int8_t *a) {
-  int32_t quad;
-  __builtin_memcpy(&quad, a, sizeof quad);
-  return _mm256_set1_epi32(quad);
-}
-
 /// Adds the products of four inputs: 32 weight rows at `w`, `rows` activation rows at `a`.
 ///
 /// One register of weights at a time, so 4 · rows accumulators leave room for rows = 3.
 CSIMD_INLINE void q8_step(
-    v16i (*acc)[2], const uint8_t *w, const int8_t *a, size_t stride, const int rows) {
+    v16i (*acc)[2], const uint8_t *w, const q8_rows *a, size_t offset, const int rows) {
   const __m256i flip = _mm256_set1_epi8((char)0x80);
   CSIMD_UNROLL
   for (int part = 0; part < 4; part++) {
@@ -275,7 +270,8 @@ CSIMD_INLINE void q8_step(
     for (int i = 0; i < rows; i++) {
       v16i *target = &acc[i][part / 2];
       __m256i *half = part % 2 == 0 ? &target->low : &target->high;
-      *half = q8_add_products(*half, codes, magnitude, q8_broadcast(a + (size_t)i * stride));
+      __m256i quad = _mm256_set1_epi32(q8_quad(a, i, offset));
+      *half = q8_add_products(*half, codes, magnitude, quad);
     }
   }
 }

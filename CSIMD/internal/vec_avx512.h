@@ -3,6 +3,7 @@
 #ifndef CSIMD_INTERNAL_VEC_AVX512_H
 #define CSIMD_INTERNAL_VEC_AVX512_H
 
+#include "q8_rows.h"
 #include "region.h"
 
 // The macro expands `op` before it joins the parts.
@@ -194,15 +195,13 @@ CSIMD_INLINE v16i q8_start(int32_t sum) {
 ///
 /// Two weight loads and `rows` broadcasts for 2 · rows VPDPBUSD.
 CSIMD_INLINE void q8_step(
-    v16i (*acc)[2], const uint8_t *w, const int8_t *a, size_t stride, const int rows) {
+    v16i (*acc)[2], const uint8_t *w, const q8_rows *a, size_t offset, const int rows) {
   __m512i w0 = _mm512_loadu_si512(w), w1 = _mm512_loadu_si512(w + 64);
   CSIMD_UNROLL
   for (int i = 0; i < rows; i++) {
-    int32_t quad;
-    __builtin_memcpy(&quad, a + (size_t)i * stride, sizeof quad);
-    __m512i broadcast = _mm512_set1_epi32(quad);
-    acc[i][0] = _mm512_dpbusd_epi32(acc[i][0], w0, broadcast);
-    acc[i][1] = _mm512_dpbusd_epi32(acc[i][1], w1, broadcast);
+    __m512i quad = _mm512_set1_epi32(q8_quad(a, i, offset));
+    acc[i][0] = _mm512_dpbusd_epi32(acc[i][0], w0, quad);
+    acc[i][1] = _mm512_dpbusd_epi32(acc[i][1], w1, quad);
   }
 }
 

@@ -19,38 +19,50 @@ typedef struct q8_tile {
   size_t columns;  // 1 … 32 columns to write
 } q8_tile;
 
-CSIMD_INLINE void store_half(const q8_tile *t, size_t row, size_t half, v16 total) {
-  size_t first = 16 * half;
-  if (t->columns <= first) {
-    return;
-  }
-  size_t left = t->columns - first;
-  float *y = t->y + row * t->y_stride + first;
-  if (left >= 16) {
-    v16_store(y, t->bias ? v16_add(total, v16_load(t->bias + first)) : total);
-  } else {
-    v16_store_n(y, t->bias ? v16_add(total, v16_load_n(t->bias + first, left)) : total, left);
+/// Writes a row of totals plus bias; padding columns are neither read nor written.
+CSIMD_INLINE void store_row(const q8_tile *t, size_t row, const float *totals) {
+  float *y = t->y + row * t->y_stride;
+  for (size_t first = 0; first < t->columns; first += 16) {
+    size_t left = t->columns - first;
+    v16 total = v16_load(totals + first);
+    if (left >= 16) {
+      v16_store(y + first, t->bias ? v16_add(total, v16_load(t->bias + first)) : total);
+    } else {
+      v16 biased = t->bias ? v16_add(total, v16_load_n(t->bias + first, left)) : total;
+      v16_store_n(y + first, biased, left);
+    }
   }
 }
 
 CSIMD_INLINE void run_tile(const q8_tile *t, const int rows) {
-  _Alignas(64) float totals[CSIMD_Q8_TILE][CSIMD_Q8_ROWS];
+  _Alignas(64) float buffer[CSIMD_Q8_TILE * CSIMD_Q8_ROWS];
+  float *totals = buffer;
+  // Keeps the totals in memory: the registers are the accumulators'.
+  __asm__("" : "+r"(totals));
   size_t groups = csimd_q8_groups(t->k, t->group);
   const uint8_t *w = t->panel;
+  CSIMD_UNROLL
+  for (int i = 0; i < rows; i++) {
+    v16_store(totals + CSIMD_Q8_ROWS * i, v16_zero());
+    v16_store(totals + CSIMD_Q8_ROWS * i + 16, v16_zero());
+  }
 
   for (size_t g = 0; g < groups; g++) {
-    const int8_t *a = t->codes + g * t->group;
+    q8_rows a = q8_rows_at(t->codes + g * t->group, t->row_stride, rows);
     v16i acc[CSIMD_Q8_TILE][2];
     CSIMD_UNROLL
     for (int i = 0; i < rows; i++) {
       acc[i][0] = acc[i][1] = q8_start(t->sums[(size_t)i * t->group_stride + g]);
     }
-    for (size_t quad = 0; quad < t->group / CSIMD_Q8_QUAD; quad += 2) {
-      q8_step(acc, w, a, t->row_stride, rows);
-      q8_step(acc, w + 128, a + 4, t->row_stride, rows);
+    const uint8_t *end = w + t->group * CSIMD_Q8_ROWS;
+    do {
+      q8_step(acc, w, &a, 0, rows);
+      CSIMD_STEP_END;
+      q8_step(acc, w + 128, &a, 4, rows);
+      CSIMD_STEP_END;
       w += 256;
-      a += 8;
-    }
+      q8_rows_advance(&a, 8, rows);
+    } while (w < end);
 
     v16 sw[2] = {v16_load((const float *)w), v16_load((const float *)w + 16)};
     w += CSIMD_Q8_ROWS * sizeof(float);
@@ -59,16 +71,15 @@ CSIMD_INLINE void run_tile(const q8_tile *t, const int rows) {
       v16 sa = v16_set(t->scales[(size_t)i * t->group_stride + g]);
       CSIMD_UNROLL
       for (int half = 0; half < 2; half++) {
-        float *buffer = &totals[i][16 * half];
-        v16 before = g == 0 ? v16_zero() : v16_load(buffer);
-        v16 total = v16_fma(v16_from_int(acc[i][half]), v16_mul(sa, sw[half]), before);
-        if (g + 1 < groups) {
-          v16_store(buffer, total);
-        } else {
-          store_half(t, (size_t)i, (size_t)half, total);
-        }
+        float *total = totals + CSIMD_Q8_ROWS * i + 16 * half;
+        v16 product = v16_mul(sa, sw[half]);
+        v16_store(total, v16_fma(v16_from_int(acc[i][half]), product, v16_load(total)));
       }
     }
+  }
+
+  for (int i = 0; i < rows; i++) {
+    store_row(t, (size_t)i, totals + CSIMD_Q8_ROWS * i);
   }
 }
 

@@ -17,7 +17,7 @@ void CSIMD_NAME(q8_gemv)(const csimd_q8_activations *a,
   for (size_t p = first_panel; p < first_panel + panels; p++) {
     v16 total[2] = {v16_zero(), v16_zero()};
     for (size_t g = 0; g < groups; g++) {
-      const int8_t *codes = a->codes + g * w->group;
+      q8_rows codes = q8_rows_at(a->codes + g * w->group, 0, 1);
       v16i acc[4][1][2];
       CSIMD_UNROLL
       for (int u = 0; u < 4; u++) {
@@ -26,10 +26,10 @@ void CSIMD_NAME(q8_gemv)(const csimd_q8_activations *a,
       for (size_t quad = 0; quad < w->group / CSIMD_Q8_QUAD; quad += 4) {
         CSIMD_UNROLL
         for (int u = 0; u < 4; u++) {
-          q8_step(acc[u], stream + 128 * u, codes + 4 * u, 0, 1);
+          q8_step(acc[u], stream + 128 * u, &codes, 4 * (size_t)u, 1);
         }
         stream += 512;
-        codes += 16;
+        q8_rows_advance(&codes, 16, 1);
       }
       v16 sa = v16_set(a->scales[g]);
       CSIMD_UNROLL
