@@ -88,10 +88,19 @@ let package = Package(
 
     // MARK: - Commands
 
+    // What both executables share: exit codes, options, terminal, interruption.
+    .target(
+      name: "SEACommandLine",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings,
+    ),
     .executableTarget(
       name: "sea",
       dependencies: [
-        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime",
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACommandLine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings,
@@ -100,7 +109,7 @@ let package = Package(
       name: "sea-tools",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer",
+        "SEAQuantizer", "SEACommandLine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tools/sea-tools",

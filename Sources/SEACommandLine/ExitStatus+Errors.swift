@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which exit code each library's errors deserve.
+
+import ArgumentParser
+import Glibc
+package import SEAFormat
+package import SEAImage
+package import SEAModel
+package import SEATensor
+
+extension ExitStatus {
+  /// The exit code for an error that reached the top of a command.
+  package init(of error: any Error) {
+    switch error {
+    case let error as any ExitStatusProviding: self = error.exitStatus
+    case is ValidationError: self = .usage
+    default: self = .failure
+    }
+  }
+}
+
+extension FileError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .missing, .notRegular: .missingInput
+    case .permission: .permission
+    case .outOfMemory: .system
+    case .system(_, _, let code):
+      switch code {
+      case ENOMEM, EMFILE, ENFILE, EAGAIN: .system
+      default: .inputOutput
+      }
+    }
+  }
+}
+
+extension FormatError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .file(let error): error.exitStatus
+    case .outputRefused: .usage
+    case .busy: .busy
+    default: .badData
+    }
+  }
+}
+
+extension JSONError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension ModelError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension ImageError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    if case .outOfMemory = self { .system } else { .badData }
+  }
+}
+
+extension InstructionSetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .unknown: .usage
+    case .unavailable: .unavailable
+    }
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The few calls into the operating system that commands need beyond files and memory.
+
+package import Glibc
+package import SEATensor
+
+/// System calls behind checked, copying interfaces; the only place in the commands with unsafe code.
+package enum System {
+  /// Makes descriptors 0, 1 and 2 refer to something, so that no file opened later takes their place.
+  ///
+  /// A closed standard output becomes one that cannot be written to: losing a result must be noticed.
+  package static func occupyStandardDescriptors() {
+    for (descriptor, mode) in [(Int32(0), O_RDONLY), (1, O_RDONLY), (2, O_WRONLY)]
+    where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest free number is taken, which is `descriptor` because lower ones are in use.
+      _ = unsafe open("/dev/null", mode)
+    }
+  }
+
+  /// Writes all of `bytes`.
+  ///
+  /// - Returns: 0, or the error number of the call that failed.
+  package static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) -> Int32 {
+    unsafe bytes.withUnsafeBytes { buffer in
+      var done = 0
+      while done < buffer.count {
+        let count = unsafe Glibc.write(
+          descriptor,
+          buffer.baseAddress.map { unsafe $0 + done },
+          buffer.count - done
+        )
+        if count > 0 {
+          done += count
+        } else if count == 0 || errno != EINTR {
+          return count == 0 ? ENOSPC : errno
+        }
+      }
+      return 0
+    }
+  }
+
+  /// Reads at most `limit` bytes; fewer at the end of the input or when a pipe has no more yet.
+  ///
+  /// - Throws: `FileError.system`.
+  package static func read(
+    _ descriptor: Int32,
+    limit: Int,
+    name: String
+  ) throws(FileError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    while true {
+      let count = unsafe bytes.withUnsafeMutableBytes {
+        unsafe Glibc.read(descriptor, $0.baseAddress, $0.count)
+      }
+      if count >= 0 {
+        bytes.removeLast(limit - count)
+        return bytes
+      }
+      guard errno == EINTR else {
+        throw .system(path: name, operation: "read", code: errno)
+      }
+    }
+  }
+
+  /// The folder of the running executable, from the kernel and not from how it was called.
+  package static var executableFolder: String? {
+    var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+      guard let address = buffer.baseAddress else { return 0 }
+      return unsafe readlink("/proc/self/exe", address, buffer.count)
+    }
+    guard count > 0, count < bytes.count else { return nil }
+    let path = String(decoding: bytes[..<count], as: UTF8.self)
+    return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) }
+  }
+
+  /// Replaces this process by another program; returns only when that fails.
+  ///
+  /// - Returns: the error number.
+  package static func execute(_ path: String, arguments: [String]) -> Int32 {
+    var pointers = unsafe arguments.map { unsafe strdup($0) }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
+    unsafe pointers.append(nil)
+    _ = unsafe execv(path, pointers)
+    return errno
+  }
+
+  /// True when a file exists that this process may run.
+  package static func isExecutable(_ path: String) -> Bool {
+    unsafe access(path, X_OK) == 0
+  }
+
+  /// True when two paths name the same existing file.
+  package static func isSameFile(_ first: String, _ second: String) -> Bool {
+    var left = stat()
+    var right = stat()
+    guard unsafe stat(first, &left) == 0, unsafe stat(second, &right) == 0 else { return false }
+    return left.st_dev == right.st_dev && left.st_ino == right.st_ino
+  }
+
+  /// The kind bits of a path's mode, links followed; nil when nothing is there.
+  package static func kind(of path: String) -> mode_t? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    return status.st_mode & S_IFMT
+  }
+
+  /// Most memory this process has had resident, in bytes.
+  package static var peakResidentBytes: Int {
+    var usage = rusage()
+    guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
+    return usage.ru_maxrss * 1024
+  }
+
+  /// Seconds on a clock that never runs backwards.
+  package static var seconds: Double {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
+  /// The value of an environment variable, or nil when it is not set.
+  package static func environment(_ name: String) -> String? {
+    unsafe getenv(name).map { unsafe String(cString: $0) }
+  }
+}

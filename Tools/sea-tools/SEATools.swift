@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sea-tools`: makes models. Usually reached by typing `sea convert`, which runs this program.
+
+import ArgumentParser
+import SEACommandLine
+import SEAFormat
+
+@main
+struct SEATools: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    // Called by sea it answers to that name, so that help shows what people typed.
+    commandName: CommandLine.arguments.first == "sea" ? "sea" : "sea-tools",
+    abstract: "Make model files.",
+    version: ModelFile.toolVersion,
+    subcommands: []
+  )
+
+  static func main() {
+    System.occupyStandardDescriptors()
+    Program.main(SEATools.self, arguments: Array(CommandLine.arguments.dropFirst()))
+  }
+}
