@@ -8,6 +8,12 @@ package struct ImageOffset: Sendable, Equatable {
 
   /// Column of the first pixel.
   package let left: Int
+
+  /// An offset of the given row and column.
+  package init(top: Int, left: Int) {
+    self.top = top
+    self.left = left
+  }
 }
 
 /// The sizes that a picture goes through, and the part of it that is kept.
@@ -71,7 +77,8 @@ package struct RecipeGeometry: Sendable, Equatable {
     guard waiting * columns.count <= RecipeGeometry.maxWaitingPixels else {
       throw .invalidRecipe(
         field: "resize",
-        reason: "reduces \(canvas.height) rows to \(resized.height), too much for one step")
+        reason: "reduces \(canvas.height) rows to \(resized.height), too much for one step"
+      )
     }
   }
 
