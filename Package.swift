@@ -162,6 +162,14 @@ let package = Package(
       swiftSettings: testSettings,
     ),
     .testTarget(
+      name: "SEAQuantizerTests",
+      dependencies: [
+        "SEAQuantizer", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText", "SEAFormat",
+        "SEATensor", "TestSupport",
+      ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
       name: "EndToEndTests",
       dependencies: ["SEAFormat", "SEATensor", "TestSupport", "sea", "sea-tools"],
       resources: [.copy("Fixtures")],

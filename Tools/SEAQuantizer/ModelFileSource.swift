@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// An f32 or bf16 model file as a source of weights.
+
+package import SEAFormat
+package import SEAModel
+package import SEATensor
+package import SEAText
+
+/// The weights of a model file that has not lost more precision than bf16.
+///
+/// Everything that is not a weight (description, tokenizer, provenance) is there to be carried over.
+package struct ModelFileSource: WeightSource {
+  package let model: ModelDescription
+  /// The file.
+  package let file: ModelFile
+  /// The compiled tokenizer, when the file has one.
+  package let tokenizer: TokenizerTables?
+  private let kernels: Kernels
+  private let specs: [String: TensorSpec]
+
+  /// Opens a file and checks every tensor against its description.
+  ///
+  /// - Throws: `QuantizerError.alreadyQuantized` naming the first int8 tensor, `FormatError` or
+  ///   `ModelError` when the file is not what it says.
+  package init(path: String, kernels: Kernels) throws {
+    let file = try ModelFile(path: path)
+    let model = try ModelDescription(json: file.manifest.description)
+    let policy = try PrecisionPolicy(json: file.manifest.quantization)
+    let plan = try TensorPlan(model, policy: policy)
+    var specs: [String: TensorSpec] = [:]
+    for spec in plan.all {
+      guard spec.group == nil else {
+        throw QuantizerError.alreadyQuantized(
+          path: path,
+          tensor: spec.name,
+          storage: spec.storage.name
+        )
+      }
+      try Self.check(spec, in: file)
+      specs[spec.name] = spec
+    }
+    let isTokenized = file.info(TokenizerTables.Name.settings) != nil
+    tokenizer = isTokenized ? TokenizerTables { name in try? file.tensor(name).bytes } : nil
+    self.file = file
+    self.model = model
+    self.kernels = kernels
+    self.specs = specs
+  }
+
+  package func read(_ name: String, rows: Range<Int>, into out: MatrixView<Float>) throws {
+    guard let spec = specs[name] else { throw ModelError.missingTensor(name: name) }
+    let matrix = try PlainMatrix(
+      try file.tensor(name).bytes,
+      rows: spec.rows,
+      columns: spec.columns,
+      storage: spec.elementType == .float32 ? .float32 : .bfloat16
+    )
+    for (index, row) in rows.enumerated() {
+      kernels.unpack(matrix, row: row, into: out.rows(index..<index + 1))
+    }
+  }
+
+  package func release(_ name: String) {
+    guard let info = file.info(name) else { return }
+    file.mapping.release(info.range)
+  }
+
+  private static func check(_ spec: TensorSpec, in file: ModelFile) throws {
+    guard let info = file.info(spec.name) else {
+      throw ModelError.missingTensor(name: spec.name)
+    }
+    guard info.type == spec.elementType, info.shape == spec.storedShape else {
+      throw ModelError.mismatch(
+        tensor: spec.name,
+        what: "stored form",
+        expected: "\(spec.elementType.safetensorsName) \(spec.storedShape)",
+        found: "\(info.type.safetensorsName) \(info.shape)"
+      )
+    }
+  }
+}
