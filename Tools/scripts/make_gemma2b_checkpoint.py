@@ -11,6 +11,7 @@ Matrices are scaled by 1/sqrt(inputs), so that activations stay of the size they
 same seed, same bytes. Memory stays below 300 MB: tensors are drawn and written in pieces.
 """
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -19,9 +20,28 @@ import struct
 
 import numpy as np
 
-HIDDEN, FFN, HEADS, HEAD_DIM, VOCAB = 2048, 16384, 8, 256, 256_000
-VISION_HIDDEN, VISION_FFN, VISION_HEADS, IMAGE_SIDE, PATCH_SIDE = 1152, 4304, 16, 384, 14
-PATCHES = (IMAGE_SIDE // PATCH_SIDE) ** 2
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Sizes of a SigLIP tower, a two-layer adapter and a Gemma language model."""
+
+    hidden: int = 2048
+    ffn: int = 16384
+    heads: int = 8
+    head_dim: int = 256
+    blocks: int = 18
+    vocab: int = 256_000
+    vision_hidden: int = 1152
+    vision_ffn: int = 4304
+    vision_heads: int = 16
+    vision_blocks: int = 27
+    image_side: int = 384
+    patch_side: int = 14
+
+    @property
+    def patches(self):
+        return (self.image_side // self.patch_side) ** 2
+
 
 PIECE = 8 << 20  # values drawn at once: 32 MB of f32
 SHARD_BYTES = 2_000_000_000
@@ -34,35 +54,37 @@ TOKENIZER_FILES = (
 )
 
 
-def language_tensors(blocks):
+def language_tensors(shape):
     """Name, shape, mean and deviation of each tensor of the language model and the adapter."""
-    yield "model.embed_tokens.weight", (VOCAB, HIDDEN), 0, 1 / math.sqrt(HIDDEN)
-    for block in range(blocks):
+    hidden, ffn = shape.hidden, shape.ffn
+    queries = shape.heads * shape.head_dim
+    yield "model.embed_tokens.weight", (shape.vocab, hidden), 0, 1 / math.sqrt(hidden)
+    for block in range(shape.blocks):
         name = f"model.layers.{block}"
         # Gemma's norms multiply by 1 + weight.
-        yield f"{name}.input_layernorm.weight", (HIDDEN,), 0, 0.1
-        for part, rows in (("q", HEADS * HEAD_DIM), ("k", HEAD_DIM), ("v", HEAD_DIM)):
-            yield matrix(f"{name}.self_attn.{part}_proj.weight", rows, HIDDEN)
-        yield matrix(f"{name}.self_attn.o_proj.weight", HIDDEN, HEADS * HEAD_DIM)
-        yield f"{name}.post_attention_layernorm.weight", (HIDDEN,), 0, 0.1
-        yield matrix(f"{name}.mlp.gate_proj.weight", FFN, HIDDEN)
-        yield matrix(f"{name}.mlp.up_proj.weight", FFN, HIDDEN)
-        yield matrix(f"{name}.mlp.down_proj.weight", HIDDEN, FFN)
-    yield "model.norm.weight", (HIDDEN,), 0, 0.1
-    for layer, inputs in ((0, VISION_HIDDEN), (2, HIDDEN)):
-        yield matrix(f"model.mm_projector.{layer}.weight", HIDDEN, inputs)
-        yield f"model.mm_projector.{layer}.bias", (HIDDEN,), 0, 0.02
+        yield f"{name}.input_layernorm.weight", (hidden,), 0, 0.1
+        for part, rows in (("q", queries), ("k", shape.head_dim), ("v", shape.head_dim)):
+            yield matrix(f"{name}.self_attn.{part}_proj.weight", rows, hidden)
+        yield matrix(f"{name}.self_attn.o_proj.weight", hidden, queries)
+        yield f"{name}.post_attention_layernorm.weight", (hidden,), 0, 0.1
+        yield matrix(f"{name}.mlp.gate_proj.weight", ffn, hidden)
+        yield matrix(f"{name}.mlp.up_proj.weight", ffn, hidden)
+        yield matrix(f"{name}.mlp.down_proj.weight", hidden, ffn)
+    yield "model.norm.weight", (hidden,), 0, 0.1
+    for layer, inputs in ((0, shape.vision_hidden), (2, hidden)):
+        yield matrix(f"model.mm_projector.{layer}.weight", hidden, inputs)
+        yield f"model.mm_projector.{layer}.bias", (hidden,), 0, 0.02
 
 
-def vision_tensors(blocks):
+def vision_tensors(shape):
     """The same for a SigLIP tower without its pooling head."""
-    width = VISION_HIDDEN
+    width, ffn = shape.vision_hidden, shape.vision_ffn
     root = "vision_model"
-    patch = (width, 3, PATCH_SIDE, PATCH_SIDE)
+    patch = (width, 3, shape.patch_side, shape.patch_side)
     yield f"{root}.embeddings.patch_embedding.weight", patch, 0, 1 / math.sqrt(math.prod(patch[1:]))
     yield f"{root}.embeddings.patch_embedding.bias", (width,), 0, 0.02
-    yield f"{root}.embeddings.position_embedding.weight", (PATCHES, width), 0, 0.1
-    for block in range(blocks):
+    yield f"{root}.embeddings.position_embedding.weight", (shape.patches, width), 0, 0.1
+    for block in range(shape.vision_blocks):
         name = f"{root}.encoder.layers.{block}"
         for norm in ("layer_norm1", "layer_norm2"):
             yield f"{name}.{norm}.weight", (width,), 1, 0.1
@@ -70,9 +92,9 @@ def vision_tensors(blocks):
         for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
             yield matrix(f"{name}.self_attn.{part}.weight", width, width)
             yield f"{name}.self_attn.{part}.bias", (width,), 0, 0.02
-        yield matrix(f"{name}.mlp.fc1.weight", VISION_FFN, width)
-        yield f"{name}.mlp.fc1.bias", (VISION_FFN,), 0, 0.02
-        yield matrix(f"{name}.mlp.fc2.weight", width, VISION_FFN)
+        yield matrix(f"{name}.mlp.fc1.weight", ffn, width)
+        yield f"{name}.mlp.fc1.bias", (ffn,), 0, 0.02
+        yield matrix(f"{name}.mlp.fc2.weight", width, ffn)
         yield f"{name}.mlp.fc2.bias", (width,), 0, 0.02
     yield f"{root}.post_layernorm.weight", (width,), 1, 0.1
     yield f"{root}.post_layernorm.bias", (width,), 0, 0.02
@@ -134,37 +156,23 @@ def write_json(path, value):
         file.write("\n")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tokenizer", help="folder with tokenizer.json or tokenizer.model")
-    parser.add_argument("out", help="folder to make")
-    parser.add_argument("--llm-blocks", type=int, default=18)
-    parser.add_argument("--vision-blocks", type=int, default=27)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+def write_checkpoint(shape, out, seed):
+    """Writes weights and configuration into the folder `out`, which gets a tokenizer elsewhere."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    os.makedirs(f"{out}/vision_tower")
 
-    random = np.random.Generator(np.random.PCG64(options.seed))
-    os.makedirs(f"{options.out}/vision_tower", exist_ok=False)
-    copied = [
-        name for name in TOKENIZER_FILES if os.path.exists(f"{options.tokenizer}/{name}")
-    ]
-    if not copied:
-        parser.error(f"{options.tokenizer}: no tokenizer files")
-    for name in copied:
-        shutil.copy(f"{options.tokenizer}/{name}", options.out)
-
-    shards = shards_of(language_tensors(options.llm_blocks))
+    shards = shards_of(language_tensors(shape))
     index = {"metadata": {"total_size": sum(map(size_of, sum(shards, [])))}, "weight_map": {}}
     for number, tensors in enumerate(shards, 1):
         name = f"model-{number:05}-of-{len(shards):05}.safetensors"
-        write_file(f"{options.out}/{name}", tensors, random)
+        write_file(f"{out}/{name}", tensors, random)
         index["weight_map"].update({tensor[0]: name for tensor in tensors})
-    write_json(f"{options.out}/model.safetensors.index.json", index)
-    tower = list(vision_tensors(options.vision_blocks))
-    write_file(f"{options.out}/vision_tower/model.safetensors", tower, random)
+    write_json(f"{out}/model.safetensors.index.json", index)
+    tower = list(vision_tensors(shape))
+    write_file(f"{out}/vision_tower/model.safetensors", tower, random)
 
     write_json(
-        f"{options.out}/config.json",
+        f"{out}/config.json",
         {
             "architectures": ["LlavaGemmaForCausalLM"],
             "model_type": "llava_gemma",
@@ -172,23 +180,23 @@ def main():
             "bos_token_id": 2,
             "eos_token_id": 1,
             "pad_token_id": 0,
-            "head_dim": HEAD_DIM,
+            "head_dim": shape.head_dim,
             "hidden_act": "gelu_pytorch_tanh",
             "hidden_activation": "gelu_pytorch_tanh",
-            "hidden_size": HIDDEN,
-            "intermediate_size": FFN,
+            "hidden_size": shape.hidden,
+            "intermediate_size": shape.ffn,
             "max_position_embeddings": 8192,
-            "num_attention_heads": HEADS,
-            "num_hidden_layers": options.llm_blocks,
+            "num_attention_heads": shape.heads,
+            "num_hidden_layers": shape.blocks,
             "num_key_value_heads": 1,
             "rms_norm_eps": 1e-6,
             "rope_scaling": None,
             "rope_theta": 10000.0,
             "torch_dtype": "bfloat16",
             "transformers_version": "4.38.0",
-            "vocab_size": VOCAB,
+            "vocab_size": shape.vocab,
             "image_aspect_ratio": "pad",
-            "mm_hidden_size": VISION_HIDDEN,
+            "mm_hidden_size": shape.vision_hidden,
             "mm_projector_type": "mlp2x_gelu",
             "mm_use_im_patch_token": False,
             "mm_use_im_start_end": False,
@@ -202,17 +210,17 @@ def main():
         },
     )
     write_json(
-        f"{options.out}/vision_tower/config.json",
+        f"{out}/vision_tower/config.json",
         {
             "architectures": ["SiglipVisionModel"],
             "model_type": "siglip_vision_model",
-            "hidden_size": VISION_HIDDEN,
-            "intermediate_size": VISION_FFN,
-            "num_hidden_layers": options.vision_blocks,
-            "num_attention_heads": VISION_HEADS,
+            "hidden_size": shape.vision_hidden,
+            "intermediate_size": shape.vision_ffn,
+            "num_hidden_layers": shape.vision_blocks,
+            "num_attention_heads": shape.vision_heads,
             "num_channels": 3,
-            "image_size": IMAGE_SIDE,
-            "patch_size": PATCH_SIDE,
+            "image_size": shape.image_side,
+            "patch_size": shape.patch_side,
             "hidden_act": "gelu_pytorch_tanh",
             "layer_norm_eps": 1e-6,
             "torch_dtype": "bfloat16",
@@ -220,7 +228,7 @@ def main():
         },
     )
     write_json(
-        f"{options.out}/vision_tower/preprocessor_config.json",
+        f"{out}/vision_tower/preprocessor_config.json",
         {
             "do_normalize": True,
             "do_rescale": True,
@@ -230,9 +238,27 @@ def main():
             "image_std": [0.5, 0.5, 0.5],
             "resample": 3,
             "rescale_factor": 1 / 255,
-            "size": {"height": IMAGE_SIDE, "width": IMAGE_SIDE},
+            "size": {"height": shape.image_side, "width": shape.image_side},
         },
     )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tokenizer", help="folder with tokenizer.json or tokenizer.model")
+    parser.add_argument("out", help="folder to make")
+    parser.add_argument("--llm-blocks", type=int, default=Shape.blocks)
+    parser.add_argument("--vision-blocks", type=int, default=Shape.vision_blocks)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    found = [name for name in TOKENIZER_FILES if os.path.exists(f"{options.tokenizer}/{name}")]
+    if not found:
+        parser.error(f"{options.tokenizer}: no tokenizer files")
+    shape = Shape(blocks=options.llm_blocks, vision_blocks=options.vision_blocks)
+    write_checkpoint(shape, options.out, options.seed)
+    for name in found:
+        shutil.copy(f"{options.tokenizer}/{name}", options.out)
 
 
 if __name__ == "__main__":
