@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vision encoder: pixels in, patch features out.
+
+package import SEAModel
+package import SEATensor
+
+/// An encoder with its weights bound.
+package final class VisionEncoder: Sendable {
+  /// What the encoder is.
+  package let encoder: EncoderDescription
+  /// What stands before the first block.
+  package let embedding: PatchEmbedding
+  /// Blocks up to the selected one; later ones are never evaluated.
+  package let blocks: [EncoderBlock]
+
+  private let finalNorm: Normalization?
+
+  /// Binds the weights of an encoder.
+  ///
+  /// - Throws: `RuntimeError` naming a tensor that is absent or does not fit.
+  package init(
+    _ encoder: EncoderDescription,
+    weights: any WeightProvider
+  ) throws(RuntimeError) {
+    self.encoder = encoder
+    embedding = try PatchEmbedding(encoder, weights: weights)
+    var blocks: [EncoderBlock] = []
+    for index in 0..<encoder.selection.layer {
+      blocks.append(try EncoderBlock(index, of: encoder, weights: weights))
+    }
+    self.blocks = blocks
+    finalNorm =
+      encoder.selection.appliesFinalNorm
+      ? try weights.layerNorm("vision.norm", width: encoder.hidden, epsilon: encoder.epsilon) : nil
+  }
+
+  /// Encodes one picture.
+  ///
+  /// - Parameters:
+  ///   - pixels: `[3, side, side]`, normalised, channel first.
+  ///   - scratch: working memory for this encoder.
+  ///   - tracing: sees every hidden state and the result.
+  ///   - execution: kernels and threads.
+  /// - Returns: the selected rows, `[features, hidden]`.
+  /// - Throws: `RuntimeError.input` for another number of values.
+  package func encode(
+    _ pixels: [Float],
+    scratch: EncoderScratch,
+    tracing: Tracing? = nil,
+    on execution: Execution
+  ) throws(RuntimeError) -> MatrixView<Float> {
+    try embed(pixels, scratch: scratch, on: execution)
+    let rows = scratch.rows
+    tracing?.record(.visionHidden(block: 0), rows)
+    for index in blocks.indices {
+      try blocks[index].run(rows, store: scratch.store, scratch: scratch.block, on: execution)
+      if let tracing { tracing.record(.visionHidden(block: index + 1), rows) }
+    }
+    let features = try select(rows, on: execution)
+    tracing?.record(.visionFeatures, features)
+    return features
+  }
+
+  /// Fills the scratch's rows with hidden state 0 of a picture.
+  ///
+  /// - Throws: `RuntimeError.input` for another number of values.
+  package func embed(
+    _ pixels: [Float],
+    scratch: EncoderScratch,
+    on execution: Execution
+  ) throws(RuntimeError) {
+    let side = encoder.imageSide
+    guard pixels.count == 3 * side * side else {
+      throw .input(
+        what: "the picture",
+        found: "\(pixels.count) values",
+        expected: "3×\(side)×\(side)"
+      )
+    }
+    try embedding.run(
+      pixels,
+      patches: scratch.patches,
+      room: scratch.patchRoom,
+      into: scratch.rows,
+      on: execution
+    )
+  }
+
+  /// A copy of the rows that feed the adapter, the final norm applied where the description says so.
+  ///
+  /// - Throws: `RuntimeError.file` when memory cannot be had.
+  package func select(
+    _ rows: MatrixView<Float>,
+    on execution: Execution
+  ) throws(RuntimeError) -> MatrixView<Float> {
+    let chosen = rows.rows(rows.rows - encoder.features..<rows.rows)
+    let features: MatrixView<Float>
+    do throws(FileError) {
+      features = try MatrixView(rows: chosen.rows, columns: chosen.columns)
+    } catch {
+      throw .file(error)
+    }
+    if let finalNorm {
+      finalNorm.apply(chosen, into: features, with: execution.kernels)
+    } else {
+      features.copy(from: chosen)
+    }
+    return features
+  }
+}
+
+/// Working memory of an encoder, for one picture at a time.
+package final class EncoderScratch {
+  /// The residual stream, `[rows, hidden]`.
+  package let rows: MatrixView<Float>
+  /// Room for the keys and values of one block.
+  package let store: KeyValueStore
+  /// Working memory of the blocks.
+  package let block: BlockScratch
+
+  let patches: MatrixView<Float>
+  let patchRoom: LinearRoom
+
+  /// Bytes of working memory.
+  package static func byteCount(_ encoder: EncoderDescription, threads: Int) -> Int {
+    var plan = ScratchPlan()
+    _ = Regions(in: &plan, encoder, threads: threads)
+    return plan.byteCount
+  }
+
+  /// Allocates the memory.
+  ///
+  /// - Throws: `RuntimeError.file` when memory cannot be had.
+  package init(_ encoder: EncoderDescription, threads: Int) throws(RuntimeError) {
+    var plan = ScratchPlan()
+    let regions = Regions(in: &plan, encoder, threads: threads)
+    let buffer = try AlignedBuffer(plan)
+    rows = buffer.view(regions.rows, rows: encoder.rows, columns: encoder.hidden)
+    patches = buffer.view(regions.patches, rows: encoder.patches, columns: encoder.patchValues)
+    store = KeyValueStore(
+      buffer: buffer,
+      offset: regions.store.offset,
+      heads: encoder.heads,
+      headDim: encoder.headDim,
+      capacity: encoder.rows,
+      type: .float32
+    )
+    block = BlockScratch(regions.block, in: buffer)
+    patchRoom = LinearRoom(buffer: buffer, scratch: regions.patchLinear, stream: block.stream)
+  }
+
+  private struct Regions {
+    let rows: ScratchSlot<Float>
+    let patches: ScratchSlot<Float>
+    let patchLinear: LinearScratch
+    let store: ScratchSlot<UInt8>
+    let block: BlockRegions
+
+    init(in plan: inout ScratchPlan, _ encoder: EncoderDescription, threads: Int) {
+      rows = plan.reserve(count: encoder.rows * encoder.hidden)
+      patches = plan.reserve(count: encoder.patches * encoder.patchValues)
+      patchLinear = LinearScratch(
+        in: &plan,
+        tokens: encoder.patches,
+        normalized: 0,
+        columns: encoder.patchValues
+      )
+      store = plan.reserve(
+        count: KeyValueStore.byteCount(
+          heads: encoder.heads,
+          headDim: encoder.headDim,
+          capacity: encoder.rows,
+          type: .float32
+        )
+      )
+      block = BlockRegions(
+        in: &plan,
+        shape: BlockShape(encoder),
+        tokens: encoder.rows,
+        keys: encoder.rows,
+        threads: threads
+      )
+    }
+  }
+}
