@@ -7,6 +7,7 @@ package import SEAFormat
 package import SEAImage
 package import SEAModel
 package import SEATensor
+package import SEAText
 
 extension ExitStatus {
   /// The exit code for an error that reached the top of a command.
@@ -64,6 +65,15 @@ extension InstructionSetError: ExitStatusProviding {
     switch self {
     case .unknown: .usage
     case .unavailable: .unavailable
+    }
+  }
+}
+
+extension TextError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .unknownTemplate, .noSystemText, .imageCount: .usage
+    default: .badData
     }
   }
 }

@@ -62,13 +62,10 @@ package struct ComputeOptions: ParsableArguments {
     threads ?? ProcessorCount.available
   }
 
-  /// The instruction set to use.
+  /// The kernels to use.
   ///
   /// - Throws: `InstructionSetError` when the name is unknown or the machine cannot run it.
-  package func instructionSet() throws(InstructionSetError) -> InstructionSet {
-    guard let name = isa ?? System.environment("SEA_ISA"), !name.isEmpty else { return .best }
-    guard let set = InstructionSet(rawValue: name) else { throw .unknown(name: name) }
-    guard set.isAvailable else { throw .unavailable(name: name) }
-    return set
+  package func kernels() throws(InstructionSetError) -> Kernels {
+    try Kernels(named: isa)
   }
 }

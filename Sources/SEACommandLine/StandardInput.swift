@@ -29,9 +29,17 @@ package enum StandardInput {
 
   /// Hands over each line without its line end, as soon as it is complete.
   ///
+  /// - Parameters:
+  ///   - limit: most bytes of a line.
+  ///   - pause: called when all that has arrived is handed over; the moment to flush answers.
+  ///   - body: called with each line.
   /// - Throws: `CommandError` (65) for a line beyond `limit` bytes, `FileError` when reading fails, and
   ///   what `body` throws.
-  package static func forEachLine(limit: Int, _ body: ([UInt8]) throws -> Void) throws {
+  package static func forEachLine(
+    limit: Int,
+    pause: () throws -> Void,
+    _ body: ([UInt8]) throws -> Void
+  ) throws {
     var rest: [UInt8] = []
     while true {
       try Interruption.check()
@@ -47,6 +55,7 @@ package enum StandardInput {
       guard rest.count <= limit else {
         throw CommandError(.badData, "standard input: a line of more than \(limit) bytes")
       }
+      try pause()
     }
     if !rest.isEmpty { try body(rest) }
   }

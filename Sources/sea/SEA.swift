@@ -12,7 +12,7 @@ struct SEA: ParsableCommand {
     abstract: "Run vision-language models on this machine.",
     discussion: HostCommand.help,
     version: ModelFile.toolVersion,
-    subcommands: []
+    subcommands: [InspectCommand.self, TokenizeCommand.self]
   )
 
   static func main() {

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sea inspect`: what a model file is, without running it.
+
+import ArgumentParser
+import SEACommandLine
+import SEAFormat
+import SEAModel
+import SEAText
+
+struct InspectCommand: SEACommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show what a model file holds: parts, shapes, precisions, bytes, origin."
+  )
+
+  @Argument(help: ArgumentHelp("The model file.", valueName: "model"))
+  var path: String
+
+  @Flag(help: "Read every byte and compare all checksums.")
+  var verify = false
+
+  @Flag(help: "List every tensor.")
+  var tensors = false
+
+  @OptionGroup var output: OutputOptions
+
+  func run(_ console: Console) throws {
+    let file = try ModelFile(path: path)
+    let report = try InspectReport(file)
+    if verify {
+      let start = System.seconds
+      try file.verify { done, total in
+        console.terminal.progress(
+          "verify", done: done, total: total, unit: Quantity.bytes, since: start)
+      }
+      try Interruption.check()
+      console.terminal.clearProgress()
+    }
+    if console.isJSON {
+      try console.output.object(schema: "sea.inspect/1", report.fields(isVerified: verify))
+    } else {
+      for line in report.lines(listsTensors: tensors) { try console.output.line(line) }
+      if verify { try console.output.line("checksums    all match") }
+    }
+  }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `convert` and `quantize` share: write, judge, account.
+
+import SEACommandLine
+import SEAFormat
+import SEAModel
+import SEAQuantizer
+import SEATensor
+import SEAText
+
+/// A model file to be written from a source of weights.
+struct ModelWriting {
+  let source: any WeightSource
+  let tokenizer: TokenizerTables?
+  let provenance: JSONObject
+  let target: TargetOptions
+  let kernels: Kernels
+  let threads: Int
+  /// Print the error of every tensor.
+  var listsErrors = false
+
+  /// Writes the file, judges it, and prints the account.
+  ///
+  /// - Parameters:
+  ///   - schema: names the account's form.
+  ///   - fields: what the command knows beyond writing and judging.
+  ///   - console: where the account goes.
+  /// - Throws: `CommandError` (2) when the verdict is that the file does not follow its source.
+  func run(
+    schema: String,
+    fields: [(key: String, value: JSONValue)],
+    _ console: Console
+  ) throws {
+    let report = try write(console)
+    let fields = fields + [
+      ("output", .string(target.path)), ("quantization", report.json),
+    ]
+    var lines = listsErrors ? [report.text()] : []
+    lines.append(summary(report))
+    if console.isVerbose, !listsErrors { console.terminal.note(report.text(limit: 20)) }
+    try save(schema: schema, fields)
+    if console.isJSON {
+      try console.output.object(schema: schema, fields)
+    } else {
+      for line in lines { try console.output.line(line) }
+    }
+    try console.output.flush()
+  }
+
+  /// The file, with progress; the file appears when it is complete.
+  private func write(_ console: Console) throws -> QuantizationReport {
+    let builder = ModelFileBuilder(
+      source: source,
+      tokenizer: tokenizer,
+      policy: target.policy,
+      provenance: .object(provenance),
+      allowsNonFinite: target.allowsNonFinite,
+      pool: WorkerPool(threads: threads),
+      kernels: kernels
+    )
+    let start = System.seconds
+    do {
+      return try builder.write(
+        to: target.path,
+        progress: { progress in
+          console.terminal.progress(
+            "write", done: progress.done, total: progress.total, unit: Quantity.bytes, since: start)
+        },
+        isCancelled: { Interruption.status != nil }
+      )
+    } catch QuantizerError.cancelled {
+      try Interruption.check()
+      throw QuantizerError.cancelled
+    }
+  }
+
+  /// The account as a file of its own, where one was asked for.
+  private func save(schema: String, _ fields: [(key: String, value: JSONValue)]) throws {
+    guard let path = target.report else { return }
+    let object = JSONObject([(key: "schema", value: .string(schema))] + fields)
+    let file = try AtomicFile(path: path)
+    try file.write(Array((JSONValue.object(object).serialized(pretty: true) + "\n").utf8))
+    try file.commit()
+  }
+
+  /// One line about the file.
+  private func summary(_ report: QuantizationReport) -> String {
+    let storages = report.totals.map { "\($0.storage) \(Quantity.bytes($0.bytes))" }
+    let description = source.model
+    let parts: [String?] = [
+      tokenizer == nil ? nil : "tokenizer",
+      description.encoder == nil ? nil : "vision",
+      description.adapter == nil ? nil : "adapter",
+      description.language == nil ? nil : "llm",
+    ]
+    return "\(target.path.printable(limit: 4096)): \(parts.compactMap(\.self).joined(separator: ", "))"
+      + (storages.isEmpty ? "" : "; " + storages.joined(separator: ", "))
+  }
+}
