@@ -2,8 +2,10 @@
 // The ways a model can refuse to open or to run.
 
 package import SEAFormat
+package import SEAImage
 package import SEAModel
 package import SEATensor
+package import SEAText
 
 /// Why a model cannot be opened or run.
 package enum RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -31,10 +33,10 @@ package enum RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
   case memory(needed: Int, limit: Int)
   /// A score is not a number, so no token can be chosen.
   case notFinite(position: Int)
-  /// Text or a tokenizer was refused.
-  case text(String)
+  /// A prompt, a template or a tokenizer was refused.
+  case text(TextError)
   /// A picture was refused.
-  case image(String)
+  case image(ImageError)
 
   package var description: String {
     switch self {
@@ -53,8 +55,8 @@ package enum RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
     case .memory(let needed, let limit):
       "the memory plan needs \(needed) bytes, the limit is \(limit)"
     case .notFinite(let position): "the scores after position \(position) are not numbers"
-    case .text(let reason): reason
-    case .image(let reason): reason
+    case .text(let error): "\(error)"
+    case .image(let error): "\(error)"
     }
   }
 }

@@ -14,6 +14,7 @@ package final class VisionEncoder: Sendable {
   package let blocks: [EncoderBlock]
 
   private let finalNorm: Normalization?
+  private let pages: PageSpan?
 
   /// Binds the weights of an encoder.
   ///
@@ -32,7 +33,11 @@ package final class VisionEncoder: Sendable {
     finalNorm =
       encoder.selection.appliesFinalNorm
       ? try weights.layerNorm("vision.norm", width: encoder.hidden, epsilon: encoder.epsilon) : nil
+    pages = weights.pages(under: "vision.")
   }
+
+  /// Gives the pages of mapped weights back to the system.
+  package func release() { pages?.release() }
 
   /// Encodes one picture.
   ///

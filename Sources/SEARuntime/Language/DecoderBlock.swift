@@ -11,6 +11,8 @@ package struct DecoderBlock: Sendable {
   /// Sizes of the block.
   package let shape: BlockShape
 
+  let pages: PageSpan?
+
   private let activation: Activation
   private let norm1: Normalization
   private let q: Linear
@@ -32,6 +34,7 @@ package struct DecoderBlock: Sendable {
   ) throws(RuntimeError) {
     let name = "llm.blk.\(index)"
     let hidden = language.hidden
+    pages = weights.pages(under: "\(name).")
     shape = BlockShape(language)
     activation = language.activation
     let epsilon = language.epsilon

@@ -14,18 +14,22 @@ package struct ContextOptions: Sendable, Equatable {
   package var cacheType: CacheType
   /// Positions scored at once when all are asked for.
   package var scoredRows: Int
+  /// Give the pages of mapped weights back after each use, to run in less memory than the file takes.
+  package var releasesWeights: Bool
 
   /// Options with the usual chunk.
   package init(
     capacity: Int,
     chunk: Int = 256,
     cacheType: CacheType = .float16,
-    scoredRows: Int = 1
+    scoredRows: Int = 1,
+    releasesWeights: Bool = false
   ) {
     self.capacity = capacity
     self.chunk = chunk
     self.cacheType = cacheType
     self.scoredRows = scoredRows
+    self.releasesWeights = releasesWeights
   }
 }
 
@@ -176,6 +180,7 @@ package final class LanguageContext {
         scratch: scratch,
         on: execution
       )
+      if options.releasesWeights { model.blocks[index].pages?.release() }
       if let tracing { tracing.record(.languageHidden(block: index + 1), rows) }
     }
     cache.count = first + rows.rows
@@ -183,6 +188,7 @@ package final class LanguageContext {
 
   private func score(_ rows: MatrixView<Float>) throws(RuntimeError) {
     try model.score(rows, into: logits, scratch: scratch, on: execution)
+    if options.releasesWeights { for pages in model.outerPages { pages.release() } }
   }
 
   private func scoreAll(_ rows: MatrixView<Float>, tracing: Tracing?) throws(RuntimeError) {

@@ -15,6 +15,7 @@ package final class LanguageModel: Sendable {
 
   let table: EmbeddingTable
   let rotary: RotaryTable
+  let outerPages: [PageSpan]
   private let norm: Normalization
   private let head: Linear
 
@@ -46,6 +47,7 @@ package final class LanguageModel: Sendable {
         ? embedding
         : try weights.matrix("llm.head.weight", rows: shape.rows, columns: shape.columns)
     )
+    outerPages = ["llm.embed.", "llm.head."].compactMap { weights.pages(under: $0) }
     rotary = RotaryTable(headDim: language.headDim, theta: language.ropeTheta)
   }
 

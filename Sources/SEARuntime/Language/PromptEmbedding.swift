@@ -2,6 +2,7 @@
 // A prompt as the language model takes it: token ids and visual tokens in order.
 
 package import SEATensor
+import SEAText
 
 /// The spliced prompt; rows are looked up and scaled when a chunk of them is run.
 package struct PromptEmbedding: Sendable {
@@ -23,11 +24,6 @@ package struct PromptEmbedding: Sendable {
     }
   }
 
-  /// Stands for a picture in a list of ids.
-  ///
-  /// Source: reference.md A.3.
-  package static let imagePlaceholder: Int32 = -200
-
   /// The runs in order.
   package let segments: [Segment]
 
@@ -39,18 +35,18 @@ package struct PromptEmbedding: Sendable {
     self.segments = segments
   }
 
-  /// Replaces each placeholder in `ids` by the visual tokens of the next picture.
+  /// Replaces each `Prompt.imageID` in `ids` by the visual tokens of the next picture.
   ///
   /// - Throws: `RuntimeError.images` unless there is one picture for each placeholder.
   package init(ids: [Int32], images: [MatrixView<Float>]) throws(RuntimeError) {
-    let placeholders = ids.count { $0 == Self.imagePlaceholder }
+    let placeholders = ids.count { $0 == Prompt.imageID }
     guard placeholders == images.count else {
       throw .images(placeholders: placeholders, given: images.count)
     }
     var segments: [Segment] = []
     var next = 0
     var rest = ids[...]
-    while let place = rest.firstIndex(of: Self.imagePlaceholder) {
+    while let place = rest.firstIndex(of: Prompt.imageID) {
       if place > rest.startIndex { segments.append(.tokens(Array(rest[..<place]))) }
       segments.append(.visual(images[next]))
       next += 1
@@ -58,5 +54,25 @@ package struct PromptEmbedding: Sendable {
     }
     if !rest.isEmpty { segments.append(.tokens(Array(rest))) }
     self.segments = segments
+  }
+
+  /// The prompt without its first `count` positions.
+  ///
+  /// - Precondition: there are so many.
+  package func dropping(first count: Int) -> PromptEmbedding {
+    precondition(count >= 0 && count <= self.count, "\(count) of \(self.count) positions")
+    var rest = count
+    var kept: [Segment] = []
+    for segment in segments {
+      let cut = min(rest, segment.count)
+      rest -= cut
+      guard cut < segment.count else { continue }
+      switch segment {
+      case .tokens(let ids): kept.append(.tokens(Array(ids[cut...])))
+      case .visual(let rows): kept.append(.visual(rows.rows(cut..<rows.rows)))
+      case .table(let rows): kept.append(.table(rows.rows(cut..<rows.rows)))
+      }
+    }
+    return PromptEmbedding(kept)
   }
 }

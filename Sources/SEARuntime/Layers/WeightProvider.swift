@@ -15,9 +15,15 @@ package protocol WeightProvider {
   ///
   /// - Throws: when the tensor is absent or of another size.
   func vector(_ name: String, rows: Int, columns: Int) throws(RuntimeError) -> FloatVector
+
+  /// The mapped pages of the matrices whose names start with `prefix`, which lie together; nil when
+  /// they are not mapped.
+  func pages(under prefix: String) -> PageSpan?
 }
 
 extension WeightProvider {
+  package func pages(under prefix: String) -> PageSpan? { nil }
+
   func vector(_ name: String, _ count: Int) throws(RuntimeError) -> FloatVector {
     try vector(name, rows: 1, columns: count)
   }

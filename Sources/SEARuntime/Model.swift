@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model file, opened: its description checked, its tensors bound.
+
+package import SEAFormat
+import SEAImage
+package import SEAModel
+package import SEATensor
+package import SEAText
+
+/// An open model; any subset of parts may be present.
+///
+/// A model is immutable and holds no state of any sequence: many generators can share it.
+public final class Model: Sendable {
+  /// The path as given.
+  public let path: String
+
+  /// The mapped file.
+  package let file: ModelFile
+  /// What the model is.
+  package let description: ModelDescription
+  /// How its tensors are stored.
+  package let policy: PrecisionPolicy
+  /// Its tensors.
+  package let plan: TensorPlan
+  /// Text to ids and back.
+  package let tokenizer: Tokenizer?
+  /// Pixels to patch features.
+  package let encoder: VisionEncoder?
+  /// Patch features to visual tokens.
+  package let adapter: Adapter?
+  /// Ids and visual tokens to scores.
+  package let language: LanguageModel?
+
+  /// Opens a model file; nothing is read but the header, the tokenizer's tables and what is checked.
+  ///
+  /// - Throws: `RuntimeError` naming the file and the field or tensor that is wrong.
+  package convenience init(
+    path: String,
+    placement: WeightPlacement = .mapped
+  ) throws(RuntimeError) {
+    let file: ModelFile
+    do throws(FormatError) {
+      file = try ModelFile(path: path)
+    } catch {
+      throw .format(error)
+    }
+    try self.init(file: file, placement: placement)
+  }
+
+  /// Binds the tensors of a file.
+  ///
+  /// - Throws: `RuntimeError` naming the file and the field or tensor that is wrong.
+  package init(
+    file: ModelFile,
+    placement: WeightPlacement = .mapped
+  ) throws(RuntimeError) {
+    let (description, policy, plan) = try Self.plan(file)
+    let weights = try FileWeights(file, plan: plan, placement: placement)
+    path = file.path
+    self.file = file
+    self.description = description
+    self.policy = policy
+    self.plan = plan
+    tokenizer = try Self.tokenizer(of: file)
+    encoder =
+      if let encoder = description.encoder {
+        try VisionEncoder(encoder, weights: weights)
+      } else {
+        nil
+      }
+    adapter =
+      if let adapter = description.adapter { try Adapter(adapter, weights: weights) } else { nil }
+    language =
+      if let language = description.language {
+        try LanguageModel(language, visualScale: description.visualScale, weights: weights)
+      } else {
+        nil
+      }
+  }
+
+  /// Reads what a file says about itself.
+  ///
+  /// - Throws: `RuntimeError.model` naming the field.
+  private static func plan(
+    _ file: ModelFile
+  ) throws(RuntimeError) -> (ModelDescription, PrecisionPolicy, TensorPlan) {
+    do throws(ModelError) {
+      let description = try ModelDescription(json: file.manifest.description)
+      let policy = try PrecisionPolicy(json: file.manifest.quantization)
+      return (description, policy, try TensorPlan(description, policy: policy))
+    } catch {
+      throw .model(path: file.path, error)
+    }
+  }
+
+  private static func tokenizer(of file: ModelFile) throws(RuntimeError) -> Tokenizer? {
+    let tables = TokenizerTables { name in file.info(name).map { file.bytes(of: $0) } }
+    guard !tables.blobs.isEmpty else { return nil }
+    do throws(TextError) {
+      return try Tokenizer(tables: tables)
+    } catch {
+      throw .text(error)
+    }
+  }
+
+  /// The type of cache that suits the weights: exact weights deserve exact keys and values.
+  package var defaultCacheType: CacheType {
+    plan.matrices.allSatisfy { $0.storage == .float32 } ? .float32 : .float16
+  }
+
+  /// The language model.
+  ///
+  /// - Throws: `RuntimeError.missingPart`.
+  package func requireLanguage() throws(RuntimeError) -> LanguageModel {
+    guard let language else { throw .missingPart(name: "language model", model: path) }
+    return language
+  }
+
+  /// The encoder.
+  ///
+  /// - Throws: `RuntimeError.missingPart`.
+  package func requireEncoder() throws(RuntimeError) -> VisionEncoder {
+    guard let encoder else { throw .missingPart(name: "vision encoder", model: path) }
+    return encoder
+  }
+
+  /// The adapter.
+  ///
+  /// - Throws: `RuntimeError.missingPart`.
+  package func requireAdapter() throws(RuntimeError) -> Adapter {
+    guard let adapter else { throw .missingPart(name: "adapter", model: path) }
+    return adapter
+  }
+
+  /// The tokenizer.
+  ///
+  /// - Throws: `RuntimeError.missingPart`.
+  package func requireTokenizer() throws(RuntimeError) -> Tokenizer {
+    guard let tokenizer else { throw .missingPart(name: "tokenizer", model: path) }
+    return tokenizer
+  }
+}
