@@ -8,8 +8,9 @@
 
 #include "region.h"
 
-/// Up to twelve rows `stride` bytes apart as four pointers to every third row: x86 addresses the
-/// two rows between as base + stride and base + 2 · stride, so a tile needs five registers.
+/// Up to twelve rows `stride` bytes apart as four pointers to every third row, whose relation is
+/// hidden from the compiler. Knowing it, the compiler chains twelve additions in every step and
+/// spills; not knowing it, it finds addressing that costs nothing (54 → 81 % of peak).
 typedef struct q8_rows {
   const int8_t *base[4];
   size_t stride;
@@ -20,7 +21,6 @@ CSIMD_INLINE q8_rows q8_rows_at(const int8_t *a, size_t stride, const int rows) 
   CSIMD_UNROLL
   for (int b = 0; 3 * b < rows; b++) {
     result.base[b] = a + (size_t)(3 * b) * stride;
-    // Hides the relation of the pointers, which the compiler would recompute for each row.
     __asm__("" : "+r"(result.base[b]));
   }
   return result;
