@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Torch files: what is read, and tensors that claim bytes they do not have.
 
+import Foundation
 import SEACheckpoint
 import SEATensor
 import Testing
@@ -238,5 +239,44 @@ import Testing
     )
     // The mapping outlives the file.
     return try TorchArchive(path: try folder.write("m.bin", bytes))
+  }
+}
+
+/// Files that torch itself has written; the numbers were computed from them with numpy.
+@Suite struct TorchFileTests {
+  @Test(
+    arguments: [
+      (
+        "llama-f16", 21, "model.embed_tokens.weight", [768, 64], 153.15469056367874,
+        17707.963824466562
+      ),
+      ("llama-f16", 21, "lm_head.weight", [768, 64], 72.02921569347382, 6933.9982190681985),
+      (
+        "mm_projector", 4, "model.mm_projector.0.weight", [64, 64], -6.138948678970337,
+        53.13529271803786
+      ),
+      (
+        "mm_projector", 4, "model.mm_projector.2.bias", [64], 0.2685890197753906,
+        0.15591861376015004
+      ),
+    ] as [(String, Int, String, [Int], Double, Double)]
+  )
+  func readsValues(
+    _ file: String,
+    _ count: Int,
+    _ name: String,
+    _ shape: [Int],
+    _ sum: Double,
+    _ squares: Double
+  ) throws {
+    let path = Bundle.module.bundlePath + "/Fixtures/torch/\(file).bin"
+    let set = try WeightSet(file: path)
+    #expect(set.tensors.count == count)
+    let tensor = try #require(set[name])
+    #expect(tensor.shape == shape && tensor.type == .float16)
+    let values = tensor.floats().map(Double.init)
+    // Sums of a few ten thousand doubles: exact to about 1e-12 of their size.
+    #expect(abs(values.reduce(0, +) - sum) < 1e-9)
+    #expect(abs(values.reduce(0) { $0 + $1 * $1 } - squares) < 1e-7)
   }
 }

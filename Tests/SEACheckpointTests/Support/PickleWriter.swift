@@ -122,7 +122,25 @@ func littleEndian<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
   (0..<Value.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> Value($0 * 8)) }
 }
 
+/// The stored bytes of some 16-bit patterns.
+func stored(_ patterns: [UInt16]) -> [UInt8] {
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(patterns.count * 2)
+  for pattern in patterns {
+    bytes.append(UInt8(truncatingIfNeeded: pattern))
+    bytes.append(UInt8(truncatingIfNeeded: pattern >> 8))
+  }
+  return bytes
+}
+
 /// The stored bytes of some f32 values.
 func stored(_ values: [Float]) -> [UInt8] {
-  values.flatMap { littleEndian($0.bitPattern) }
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(values.count * 4)
+  for value in values {
+    for shift in [0, 8, 16, 24] as [UInt32] {
+      bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
+    }
+  }
+  return bytes
 }

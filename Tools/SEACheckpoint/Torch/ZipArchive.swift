@@ -23,7 +23,7 @@ package struct ZipArchive: Sendable {
 
   /// The archive's members in directory order.
   package let members: [Member]
-  private let reader: FieldReader
+  private let reader: ZipFieldReader
 
   /// More members than any checkpoint has; keeps a hostile directory from filling memory.
   private static let maxMembers = 100_000
@@ -37,7 +37,7 @@ package struct ZipArchive: Sendable {
   ///   - path: its path, for messages.
   /// - Throws: `CheckpointError.malformed` with the first rule that does not hold.
   package init(_ bytes: ByteView, path: String) throws(CheckpointError) {
-    let reader = FieldReader(bytes: bytes, path: path)
+    let reader = ZipFieldReader(bytes: bytes, path: path)
     let end = try ZipEndRecord(reader)
     guard end.entries <= Self.maxMembers else {
       throw reader.fault("\(end.entries) members, more than the limit of \(Self.maxMembers)")
@@ -98,7 +98,7 @@ package struct ZipArchive: Sendable {
   /// Refuses members that share bytes, the trick behind bombs that need no compression.
   private static func refuseOverlaps(
     _ extents: [Range<Int>],
-    _ reader: FieldReader,
+    _ reader: ZipFieldReader,
   ) throws(CheckpointError) {
     var reached = 0
     for extent in extents.sorted(by: { $0.lowerBound < $1.lowerBound }) {

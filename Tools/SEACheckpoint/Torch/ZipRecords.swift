@@ -18,7 +18,7 @@ struct ZipEndRecord {
   private static let size = 22
   private static let maxComment = 65_535
 
-  init(_ reader: FieldReader) throws(CheckpointError) {
+  init(_ reader: ZipFieldReader) throws(CheckpointError) {
     let start = try Self.find(reader)
     let disks = try reader.field32(start + 4)
     let entriesHere = try reader.field16(start + 8)
@@ -62,7 +62,7 @@ struct ZipEndRecord {
   }
 
   /// Finds the record from the end of the file; its comment must reach exactly the last byte.
-  private static func find(_ reader: FieldReader) throws(CheckpointError) -> Int {
+  private static func find(_ reader: ZipFieldReader) throws(CheckpointError) -> Int {
     let count = reader.bytes.count
     var start = count - size
     while start >= 0, start >= count - size - maxComment {
@@ -80,7 +80,7 @@ struct ZipEndRecord {
   }
 
   private static func readWide(
-    _ reader: FieldReader,
+    _ reader: ZipFieldReader,
     locator: Int,
   ) throws(CheckpointError) -> Statement {
     let start = try reader.field64(locator + 8)
@@ -124,7 +124,7 @@ struct ZipDirectoryEntry {
   private let localOffset: Int
 
   init(
-    _ reader: FieldReader,
+    _ reader: ZipFieldReader,
     at start: Int,
     within directory: Range<Int>,
   ) throws(CheckpointError) {
@@ -182,7 +182,7 @@ struct ZipDirectoryEntry {
   ///
   /// - Returns: the payload, and all bytes the member takes including header and descriptor.
   func localExtent(
-    _ reader: FieldReader,
+    _ reader: ZipFieldReader,
     limit: Int,
   ) throws(CheckpointError) -> (payload: Range<Int>, whole: Range<Int>) {
     guard localOffset <= limit - 30, try reader.field32(localOffset) == Self.localSignature else {
@@ -228,7 +228,7 @@ struct ZipDirectoryEntry {
 
   /// The length of the data descriptor at `offset`, which must repeat checksum and sizes.
   private func descriptorLength(
-    _ reader: FieldReader,
+    _ reader: ZipFieldReader,
     at offset: Int,
   ) throws(CheckpointError) -> Int {
     let signed = try reader.field32(offset) == Self.descriptorSignature
@@ -249,12 +249,12 @@ struct ZipDirectoryEntry {
     throw contradiction(reader, "the record after its payload has another size or checksum")
   }
 
-  private func contradiction(_ reader: FieldReader, _ problem: String) -> CheckpointError {
+  private func contradiction(_ reader: ZipFieldReader, _ problem: String) -> CheckpointError {
     reader.fault("member \(name.printable()): \(problem)")
   }
 
   /// Refuses names that mean a place outside the archive's own tree.
-  private static func checkName(_ name: String, _ reader: FieldReader) throws(CheckpointError) {
+  private static func checkName(_ name: String, _ reader: ZipFieldReader) throws(CheckpointError) {
     let bytes = Array(name.utf8)
     let parts = bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     let climbs = parts.contains { $0.elementsEqual("..".utf8) || $0.elementsEqual(".".utf8) }
@@ -268,12 +268,12 @@ struct ZipDirectoryEntry {
 /// The ZIP64 extra field: wide values for those header fields that are saturated.
 struct ZipWideFields {
   private static let identifier = 1
-  private let reader: FieldReader
+  private let reader: ZipFieldReader
   private var position = 0
   private var end = 0
   private var isBroken = false
 
-  init(_ reader: FieldReader, extra: Range<Int>) {
+  init(_ reader: ZipFieldReader, extra: Range<Int>) {
     self.reader = reader
     var start = extra.lowerBound
     while start + 4 <= extra.upperBound {

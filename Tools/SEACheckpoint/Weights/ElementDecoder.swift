@@ -57,13 +57,16 @@ enum ElementDecoder {
     _ convert: (Bits) -> Float,
   ) {
     let width = MemoryLayout<Bits>.size
-    values.reserveCapacity(values.count + count)
-    // Checked element access would cost more than the conversion: `bytes` covers `count` elements
-    // by the precondition above, and the loop stays below `count`.
+    let start = values.count
+    values.append(contentsOf: repeatElement(0, count: count))
+    // Checked element access would keep the loop from being vectorised: `bytes` covers `count`
+    // elements by the precondition above, and `values` has just grown by as many.
     unsafe bytes.withUnsafeBytes { source in
-      for index in 0..<count {
-        let bits = unsafe source.loadUnaligned(fromByteOffset: index * width, as: Bits.self)
-        values.append(convert(Bits(littleEndian: bits)))
+      unsafe values.withUnsafeMutableBufferPointer { target in
+        for index in 0..<count {
+          let bits = unsafe source.loadUnaligned(fromByteOffset: index * width, as: Bits.self)
+          unsafe target[start + index] = convert(Bits(littleEndian: bits))
+        }
       }
     }
   }

@@ -101,22 +101,35 @@ extension SourceTensor {
     return values
   }
 
-  /// Hands the rows to `body` chunk by chunk, in order, and gives each chunk's pages back after use.
+  /// Hands rows to `body` chunk by chunk, in order, and gives each chunk's pages back after use.
   ///
-  /// - Parameter body: gets the chunk's rows and their values as f32, row-major.
+  /// - Parameters:
+  ///   - range: the rows; nil means all.
+  ///   - body: gets the chunk's rows and their values as f32, row-major.
   /// - Throws: what `body` throws.
   package func forEachChunk<Failure: Error>(
+    ofRows range: Range<Int>? = nil,
     _ body: (Range<Int>, [Float]) throws(Failure) -> Void
   ) throws(Failure) {
+    let range = range ?? 0..<rows
     var values: [Float] = []
-    var start = 0
-    while start < rows {
-      let range = start..<min(rows, start + rowsPerChunk)
-      readRows(range, into: &values)
-      try body(range, values)
-      releaseRows(range)
-      start = range.upperBound
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let chunk = start..<min(range.upperBound, start + rowsPerChunk)
+      readRows(chunk, into: &values)
+      try body(chunk, values)
+      releaseRows(chunk)
+      start = chunk.upperBound
     }
+  }
+
+  /// One stored element as f32.
+  ///
+  /// - Precondition: `bytes` has the size of `type`.
+  package static func float(_ bytes: [UInt8], type: ElementType) -> Float {
+    var values: [Float] = []
+    ElementDecoder.append(ByteView(bytes), type: type, to: &values)
+    return values[0]
   }
 
   /// The stored bytes of some rows, when they lie in one piece.
@@ -124,11 +137,11 @@ extension SourceTensor {
     isContiguous ? bytes(ofRows: range) : nil
   }
 
-  /// Number of values that are NaN or infinite; integers have none.
-  package func nonFiniteCount() -> Int {
+  /// Number of values of some rows (nil: all) that are NaN or infinite; integers have none.
+  package func nonFiniteCount(ofRows range: Range<Int>? = nil) -> Int {
     guard type.isFloatingPoint else { return 0 }
     var count = 0
-    forEachChunk { _, values in
+    forEachChunk(ofRows: range) { _, values in
       count += values.reduce(0) { $0 + ($1.isFinite ? 0 : 1) }
     }
     return count
@@ -177,7 +190,8 @@ extension SourceTensor {
     file.release(storage)
   }
 
-  private func releaseRows(_ range: Range<Int>) {
+  /// Gives the pages of some rows back; those of a strided tensor go when its last row does.
+  package func releaseRows(_ range: Range<Int>) {
     guard isContiguous else {
       if range.upperBound == rows { release() }
       return

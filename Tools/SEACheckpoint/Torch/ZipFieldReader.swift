@@ -4,7 +4,7 @@
 internal import SEATensor
 
 /// Reads little-endian fields at given places of a file, and refuses places outside it.
-struct FieldReader: Sendable {
+struct ZipFieldReader: Sendable {
   let bytes: ByteView
   /// The file's path, for messages.
   let path: String

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The adapter: its type by configuration, its widths by its tensors.
+
+internal import SEAFormat
+internal import SEAModel
+internal import SEATensor
+
+/// Reads what an adapter is.
+///
+/// - Source: reference.md C.1.
+enum AdapterConfig {
+  /// Layers that `mm_projector_type` asks for; `linear` when the key is absent.
+  ///
+  /// - Throws: `CheckpointError.unsupported` for the types of other projects.
+  static func llavaLayers(_ config: ConfigReader) throws(CheckpointError) -> Int {
+    let type = try config.string("mm_projector_type") ?? "linear"
+    if type == "linear" { return 1 }
+    if let rest = type.dropping("mlp"), rest.hasSuffix("x_gelu"),
+      let layers = Int(rest.dropLast(6)), (1...16).contains(layers)
+    {
+      return layers
+    }
+    throw .unsupported(
+      path: config.path,
+      what: "mm_projector_type \"\(type.printable())\"; linear and mlpNx_gelu are",
+    )
+  }
+
+  /// The activation of the Hugging Face layout's two layers.
+  ///
+  /// - Throws: `CheckpointError` for adapters without bias and unknown activations.
+  static func huggingFaceActivation(_ config: ConfigReader) throws(CheckpointError) -> Activation {
+    guard try config.bool("multimodal_projector_bias", default: true) else {
+      throw .unsupported(path: config.path, what: "multimodal_projector_bias false")
+    }
+    let name = try config.string("projector_hidden_act") ?? "gelu"
+    switch name {
+    case "gelu": return .geluErf
+    case "gelu_pytorch_tanh": return .geluTanh
+    default:
+      throw .unsupported(
+        path: config.path,
+        what: "projector_hidden_act \"\(name.printable())\"",
+      )
+    }
+  }
+
+  /// The adapter whose layers have been collected.
+  ///
+  /// - Parameters:
+  ///   - parts: collected tensors.
+  ///   - layers: what the configuration asks for; nil: as many as there are.
+  ///   - activation: between layers.
+  ///   - path: the checkpoint, for messages.
+  /// - Returns: the adapter.
+  /// - Throws: `CheckpointError.missingTensors` naming the layers that are not complete.
+  static func description(
+    _ parts: [String: SourcePart],
+    layers: Int?,
+    activation: Activation,
+    path: String,
+  ) throws(CheckpointError) -> AdapterDescription {
+    let count = layers ?? (0...).first { parts["adapter.\($0).weight"] == nil } ?? 0
+    let needed = (0..<max(count, 1)).flatMap { ["adapter.\($0).weight", "adapter.\($0).bias"] }
+    let missing = needed.filter { parts[$0] == nil }
+    guard missing.isEmpty else { throw .missingTensors(path: path, names: missing) }
+    let surplus = parts.filter { $0.key.hasPrefix("adapter.") && !needed.contains($0.key) }
+    guard surplus.isEmpty else {
+      throw .unknownTensors(path: path, names: surplus.map(\.value.tensor.name).sorted())
+    }
+    var widths: [Int] = []
+    for layer in 0..<count {
+      guard let tensor = parts["adapter.\(layer).weight"]?.tensor else { continue }
+      let shape = tensor.shape
+      guard shape.count == 2, shape.allSatisfy({ (1...65_536).contains($0) }) else {
+        throw .badTensor(
+          path: tensor.path,
+          tensor: tensor.name,
+          problem: "shape \(shape) is no linear layer's",
+        )
+      }
+      if let width = widths.last, width != shape[1] {
+        throw .badTensor(
+          path: tensor.path,
+          tensor: tensor.name,
+          problem: "takes \(shape[1]) inputs, the layer before gives \(width)",
+        )
+      }
+      if widths.isEmpty { widths.append(shape[1]) }
+      widths.append(shape[0])
+    }
+    return AdapterDescription(widths: widths, activation: activation)
+  }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chooses the conversation template: asked for, recognised, or the family's.
+
+internal import SEAFormat
+internal import SEAText
+
+/// The choice of a template and the reason for it.
+///
+/// A chat template in a checkpoint is a program. It is only looked at for the marks of the formats
+/// known here, never run.
+struct TemplateChoice {
+  let template: Template
+  let reason: String
+
+  /// Bytes of the longest chat template that is looked at; real ones have a few kB.
+  private static let maxTemplateBytes = 64 << 10
+
+  /// Chooses.
+  ///
+  /// - Parameters:
+  ///   - asked: a name that the caller wants.
+  ///   - config: the tokenizer_config.json, if there is one.
+  ///   - family: of the language model.
+  ///   - name: what the checkpoint calls its base model.
+  ///   - ropeTheta: tells Llama 3 from its ancestors where the tokenizer does not.
+  /// - Throws: `CheckpointError` for an unknown name or a chat template of absurd length.
+  init(
+    asked: String?,
+    config: ConfigReader?,
+    family: LanguageFamily,
+    name: String,
+    ropeTheta: Double,
+  ) throws(CheckpointError) {
+    if let asked {
+      template = try Self.named(asked)
+      reason = "asked for"
+      return
+    }
+    var note = "the family's default"
+    if let text = try config.flatMap({ config throws(CheckpointError) in
+      try Self.chatTemplate(config)
+    }) {
+      if let known = Self.recognise(text) {
+        template = try Self.named(known)
+        reason = "recognised in chat_template"
+        return
+      }
+      note += "; the chat_template is none of those known"
+    }
+    template = try Self.named(
+      Self.standard(family, name: name, bos: Self.bos(config), ropeTheta: ropeTheta)
+    )
+    reason = note
+  }
+
+  private static func named(_ name: String) throws(CheckpointError) -> Template {
+    do { return try Template.named(name) } catch { throw .usage("\(error)") }
+  }
+
+  /// The text of a chat template: one text, or the entry named "default" of a list.
+  private static func chatTemplate(_ config: ConfigReader) throws(CheckpointError) -> String? {
+    guard let value = config.value("chat_template") else { return nil }
+    let entries = value.array ?? []
+    let entry = entries.first { $0["name"]?.string == "default" } ?? entries.first
+    guard let text = value.string ?? entry?["template"]?.string else {
+      throw config.fault("chat_template", "\(value.kind), expected a text")
+    }
+    guard text.utf8.count <= maxTemplateBytes else {
+      throw config.fault(
+        "chat_template",
+        "\(text.utf8.count) bytes, at most \(maxTemplateBytes) are read",
+      )
+    }
+    return text
+  }
+
+  /// The known template whose marks a chat template writes.
+  private static func recognise(_ text: String) -> String? {
+    let marks: [(marks: [String], name: String)] = [
+      (["<start_of_turn>", "<end_of_turn>"], "gemma_it"),
+      (["<|start_header_id|>", "<|eot_id|>"], "llama3"),
+      (["<|user|>", "<|end|>", "<|assistant|>"], "phi3_nosys"),
+      (["USER:", "ASSISTANT:"], "vicuna_v1"),
+    ]
+    return marks.first { $0.marks.allSatisfy { text.contains($0) } }?.name
+  }
+
+  private static func standard(
+    _ family: LanguageFamily,
+    name: String,
+    bos: String?,
+    ropeTheta: Double,
+  ) -> String {
+    switch family {
+    case .llama:
+      let isThird = bos.map { $0 == "<|begin_of_text|>" } ?? (ropeTheta >= 500_000)
+      return isThird ? "llama3" : "vicuna_v1"
+    case .gemma: return name.contains("-it") ? "mgm_gemma" : "tl_gemma"
+    case .phi3: return "phi3"
+    }
+  }
+
+  /// The text of the beginning-of-sequence token, given as such or in an object.
+  private static func bos(_ config: ConfigReader?) -> String? {
+    let value = config?.value("bos_token")
+    return value?.string ?? value?["content"]?.string
+  }
+}

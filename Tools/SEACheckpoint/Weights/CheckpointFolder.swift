@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// A folder with weights and configuration files, as model hubs lay them out.
+
+internal import FoundationEssentials
+package import SEAFormat
+internal import SEATensor
+
+/// A checkpoint's folder: its JSON files and its weights, found by name and read by content.
+package struct CheckpointFolder: Sendable {
+  package let path: String
+  /// Names of the files in it, sorted by bytes.
+  package let names: [String]
+
+  /// Bytes of the largest configuration file that is read; real ones have a few kB.
+  private static let maxJSONBytes = 16 << 20
+  /// Files with these names hold something other than the model's own weights.
+  private static let others: Set<String> = [
+    "adapter_model.safetensors", "adapter_model.bin", "mm_projector.safetensors",
+    "mm_projector.bin", "non_lora_trainables.bin", "training_args.bin", "optimizer.bin",
+    "scheduler.bin",
+  ]
+
+  /// Lists the folder at `path`.
+  ///
+  /// - Throws: `CheckpointError.missing` when there is no such folder.
+  package init(path: String) throws(CheckpointError) {
+    let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    guard Self.isFolder(trimmed) else {
+      throw .missing(
+        path: path,
+        advice: FileManager.default.fileExists(atPath: path) ? "not a folder" : "no such folder",
+      )
+    }
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: trimmed)
+        .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    } catch {
+      throw .file(.permission(path: path))
+    }
+    self.path = trimmed
+  }
+
+  /// True when something named `name` is in the folder.
+  package func contains(_ name: String) -> Bool {
+    names.contains { $0.utf8.elementsEqual(name.utf8) }
+  }
+
+  /// The path of a file in the folder.
+  package func path(of name: String) -> String { "\(path)/\(name)" }
+
+  /// A JSON object in the folder, or nil when there is no such file.
+  ///
+  /// - Throws: `CheckpointError` when the file is too large or is no JSON object.
+  package func json(_ name: String) throws(CheckpointError) -> JSONValue? {
+    guard contains(name) else { return nil }
+    let path = path(of: name)
+    let file: MappedFile
+    do { file = try MappedFile(path: path) } catch { throw .file(error) }
+    guard file.count <= Self.maxJSONBytes else {
+      throw .malformed(
+        path: path,
+        problem: "\(file.count) bytes, a configuration file has at most \(Self.maxJSONBytes)",
+      )
+    }
+    guard file.count > 0 else { throw .malformed(path: path, problem: "the file is empty") }
+    let value: JSONValue
+    do {
+      value = try JSONScanner.parse(file.bytes.array())
+    } catch {
+      throw .malformed(path: path, problem: "not valid JSON: \(error)")
+    }
+    guard value.object != nil else {
+      throw .malformed(path: path, problem: "\(value.kind), expected an object")
+    }
+    return value
+  }
+
+  /// True when the folder holds the weights of a model of its own.
+  package var hasWeights: Bool {
+    names.contains { Self.isIndex($0) || Self.isWeights($0) }
+  }
+
+  /// Opens the folder's weights: safetensors before torch files, an index before loose files.
+  ///
+  /// - Throws: `CheckpointError`; `missing` when there are none.
+  package func weights() throws(CheckpointError) -> WeightSet {
+    for suffix in [".safetensors", ".bin"] {
+      let indices = names.filter { Self.isIndex($0) && $0.hasSuffix(suffix + ".index.json") }
+      guard indices.count <= 1 else {
+        throw .malformed(
+          path: path,
+          problem: "several indices: \(indices.joined(separator: ", "))",
+        )
+      }
+      if let name = indices.first, let json = try json(name) {
+        let index = try ShardIndex(json, path: self.path(of: name))
+        return try WeightSet(index, folder: path, present: names)
+      }
+      let files = names.filter { Self.isWeights($0) && $0.hasSuffix(suffix) }
+      if let file = try choose(files) {
+        return try WeightSet(files: file.map { self.path(of: $0) })
+      }
+    }
+    throw .missing(path: path, advice: "no weights here (*.safetensors or *.bin)")
+  }
+
+  /// Which of several weights files without an index make up the checkpoint; nil for none.
+  private func choose(_ files: [String]) throws(CheckpointError) -> [String]? {
+    guard files.count > 1 else {
+      if let file = files.first, let shard = WeightSet.shardPosition(file), shard.total > 1 {
+        throw .missing(path: path, advice: "\(file) is one of \(shard.total) shards")
+      }
+      return files.isEmpty ? nil : files
+    }
+    let usual = files.filter { ["model.safetensors", "pytorch_model.bin"].contains($0) }
+    if usual.count == 1 { return usual }
+    let shards = files.compactMap { WeightSet.shardPosition($0) }
+    guard shards.count == files.count, let total = shards.first?.total,
+      shards.allSatisfy({ $0.total == total })
+    else {
+      throw .malformed(
+        path: path,
+        problem: "which of these is the model? \(files.joined(separator: ", "))",
+      )
+    }
+    let present = Set(shards.map(\.number))
+    if let absent = (1...total).first(where: { !present.contains($0) }) {
+      throw .missing(path: path, advice: "shard \(absent) of \(total) is missing")
+    }
+    return files
+  }
+
+  private static func isIndex(_ name: String) -> Bool {
+    name.hasSuffix(".safetensors.index.json") || name.hasSuffix(".bin.index.json")
+  }
+
+  private static func isWeights(_ name: String) -> Bool {
+    (name.hasSuffix(".safetensors") || name.hasSuffix(".bin")) && !others.contains(name)
+  }
+}
+
+// MARK: - The file system
+
+extension CheckpointFolder {
+  /// True when `path` is a folder.
+  static func isFolder(_ path: String) -> Bool {
+    var isFolder = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder
+  }
+
+  /// Bytes of a file, or 0 when it cannot be had.
+  static func fileSize(_ path: String) -> Int {
+    (try? MappedFile(path: path))?.count ?? 0
+  }
+
+  /// `path` itself when absolute, else below `base`; `.` and `..` are resolved by name.
+  static func resolve(_ path: String, from base: String) -> String {
+    let joined = path.hasPrefix("/") ? path : base + "/" + path
+    var parts: [Substring] = []
+    for part in joined.split(separator: "/", omittingEmptySubsequences: true) where part != "." {
+      if part == "..", let last = parts.last, last != ".." {
+        parts.removeLast()
+      } else if part != ".." || !joined.hasPrefix("/") {
+        parts.append(part)
+      }
+    }
+    let result = parts.joined(separator: "/")
+    if joined.hasPrefix("/") { return "/" + result }
+    return result.isEmpty ? "." : result
+  }
+}
