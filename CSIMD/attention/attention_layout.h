@@ -5,6 +5,8 @@
 
 #include "../include/csimd.h"
 
+#include <assert.h>
+
 // Keys are stored in blocks [key / 16][dim][key % 16]; a tile holds at most 12 queries.
 enum { CSIMD_KEY_BLOCK = 16, CSIMD_QUERY_TILE = 12 };
 
@@ -32,6 +34,15 @@ static inline csimd_key_range csimd_visible_keys(const csimd_attention_args *arg
   size_t end = args->first_query + query + 1;
   size_t first = args->window != 0 && end > args->window ? end - args->window : 0;
   return (csimd_key_range){first, end};
+}
+
+/// The contract of a call.
+static inline void csimd_check_attention(const csimd_attention_args *args) {
+  assert(args->queries > 0 && args->keys > 0 && args->head_dim > 0 && args->head_dim <= 256);
+  assert(args->kv == csimd_f32 || args->kv == csimd_f16);
+  assert(!args->causal || args->first_query + args->queries <= args->keys);
+  assert((uintptr_t)args->scratch % 64 == 0);
+  (void)args;
 }
 
 #endif

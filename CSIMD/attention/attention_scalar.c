@@ -52,6 +52,7 @@ static void attend(const csimd_attention_args *args, size_t query) {
 }
 
 void csimd_attention__scalar(const csimd_attention_args *args) {
+  csimd_check_attention(args);
   for (size_t query = 0; query < args->queries; query++) {
     attend(args, query);
   }

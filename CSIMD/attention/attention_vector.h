@@ -284,6 +284,7 @@ CSIMD_INLINE void run_all(const csimd_attention_args *args, const bool half) {
 }
 
 void CSIMD_NAME(attention)(const csimd_attention_args *args) {
+  csimd_check_attention(args);
   if (args->kv == csimd_f16) {
     run_all(args, true);
   } else {

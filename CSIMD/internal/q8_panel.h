@@ -3,8 +3,9 @@
 #ifndef CSIMD_INTERNAL_Q8_PANEL_H
 #define CSIMD_INTERNAL_Q8_PANEL_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "../include/csimd.h"
+
+#include <assert.h>
 
 // A weight matrix [n, k] is cut into panels of 32 output rows and, inside a panel, into blocks of
 // `group` inputs. A block holds its codes and then one f32 scale for each of its 32 rows, so one
@@ -53,6 +54,20 @@ static inline size_t csimd_q8_scale_offset(size_t n, size_t k, size_t columns, s
   size_t panel = n / CSIMD_Q8_ROWS, row = n % CSIMD_Q8_ROWS;
   return panel * csimd_q8_panel_bytes(columns, group) + (k / group) * csimd_q8_block_bytes(group) +
          CSIMD_Q8_ROWS * group + row * sizeof(float);
+}
+
+/// The contract of a product of `m` rows with some panels.
+static inline void csimd_q8_check(const csimd_q8_activations *a,
+                                  size_t m,
+                                  const csimd_q8_weights *w,
+                                  size_t first_panel,
+                                  size_t panels) {
+  assert(w->group > 0 && w->group % 32 == 0 && w->k > 0);
+  assert((uintptr_t)w->panels % 64 == 0);
+  assert(first_panel + panels <= csimd_q8_panels(w->n));
+  assert(m < 2 || a->row_stride >= csimd_q8_groups(w->k, w->group) * w->group);
+  assert(m < 2 || a->group_stride >= csimd_q8_groups(w->k, w->group));
+  (void)a, (void)m, (void)w, (void)first_panel, (void)panels;
 }
 
 #endif

@@ -12,6 +12,7 @@ void csimd_q8_gemm__scalar(const csimd_q8_activations *a,
                            const float *bias,
                            float *y,
                            size_t y_stride) {
+  csimd_q8_check(a, m, w, first_panel, panels);
   const uint8_t *packed = w->panels;
   size_t end = (first_panel + panels) * CSIMD_Q8_ROWS;
   size_t last = end < w->n ? end : w->n;

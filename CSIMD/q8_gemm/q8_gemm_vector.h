@@ -120,6 +120,7 @@ void CSIMD_NAME(q8_gemm)(const csimd_q8_activations *a,
                          const float *bias,
                          float *y,
                          size_t y_stride) {
+  csimd_q8_check(a, m, w, first_panel, panels);
   // A batch of panels fills half of a 1 MB L2 while all rows pass, and a tile's rows stay in L1
   // while the batch passes.
   size_t panel_bytes = csimd_q8_panel_bytes(w->k, w->group);

@@ -13,6 +13,7 @@ void CSIMD_NAME(q8_gemv)(const csimd_q8_activations *a,
                          size_t panels,
                          const float *bias,
                          float *y) {
+  csimd_q8_check(a, 1, w, first_panel, panels);
   size_t groups = csimd_q8_groups(w->k, w->group);
   const uint8_t *stream = w->panels;
   stream += first_panel * csimd_q8_panel_bytes(w->k, w->group);
