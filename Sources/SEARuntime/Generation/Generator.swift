@@ -111,6 +111,7 @@ extension Generator {
   /// - Parameters:
   ///   - pixels: `[3, side, side]`, channel first.
   ///   - tracing: sees hidden states, features and visual tokens.
+  /// - Returns: the picture for a prompt of this generator.
   /// - Throws: `RuntimeError.input` for another size, `.missingPart` without encoder or adapter.
   package func encode(
     _ pixels: [Float],
@@ -238,6 +239,7 @@ extension Generator {
   /// - Parameters:
   ///   - options: what the answer may be.
   ///   - onToken: called with each token; false ends the answer.
+  /// - Returns: tokens, text and the reason of the end.
   /// - Throws: `RuntimeError.notFinite` when the scores are not numbers.
   /// - Precondition: a prompt has been read.
   package func generate(

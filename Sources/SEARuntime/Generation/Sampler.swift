@@ -36,9 +36,10 @@ package struct Sampler {
     if isSeen.indices.contains(index) { isSeen[index] = true }
   }
 
-  /// The next token, or nil when no score is a number.
+  /// Chooses the next token.
   ///
   /// - Parameter logits: `[vocab]`.
+  /// - Returns: the token, or nil when no score is a number.
   package mutating func choose(_ logits: Span<Float>) -> Int32? {
     guard let (best, maximum) = largest(logits) else { return nil }
     guard options.temperature > 0, maximum.isFinite else { return Int32(best) }

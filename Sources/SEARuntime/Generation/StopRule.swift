@@ -35,9 +35,10 @@ package struct AnswerText {
     stops = rule.texts
   }
 
-  /// Adds decoded text and returns what is certain to be part of the answer.
+  /// Adds decoded text.
   ///
   /// - Parameter text: well-formed UTF-8.
+  /// - Returns: what has become certain to be part of the answer.
   package mutating func push(_ text: [UInt8]) -> [UInt8] {
     guard !isStopped, !text.isEmpty else { return [] }
     held += text

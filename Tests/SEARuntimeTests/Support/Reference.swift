@@ -53,6 +53,8 @@ func tensors(_ path: String) throws -> [String: ReferenceTensor] {
       let row = try MatrixView<Float>(rows: 1, columns: count)
       kernels.widen(bytes, type: info.type, into: row)
       values = row.array()
+    case .int8:
+      for i in 0..<count { values[i] = Float(bytes.loadLittleEndian(at: i, as: Int8.self)) }
     case .int32:
       for i in 0..<count { values[i] = Float(bytes.loadLittleEndian(at: i * 4, as: Int32.self)) }
     default: Issue.record("no widening for \(info.type)")
