@@ -36,7 +36,7 @@ import Testing
     try FileManager.default.removeItem(atPath: checkpoint.path + "/" + index)
     #expect(try CheckpointFolder(path: checkpoint.path).weights().tensors.count == 30)
     try FileManager.default.removeItem(atPath: checkpoint.path + "/" + shards[0])
-    expectRefusal(checkpoint.path, ["one of 2 shards"], .missingInput)
+    expectRefusal(checkpoint.path, ["shard 1 of 2 is missing"], .missingInput)
   }
 
   @Test func refusesMissingShard() throws {
@@ -104,6 +104,23 @@ import Testing
     expectRefusal(checkpoint.path, ["pytorch_model.bin", "cut short"])
   }
 
+  @Test func tellsHowMuchOfATruncatedTorchShardIsThere() throws {
+    let checkpoint = try TestCheckpoint("llm/llama-f16bin-tiny")
+    let bytes = try checkpoint.read("pytorch_model.bin")
+    try FileManager.default.removeItem(atPath: checkpoint.path + "/pytorch_model.bin")
+    let name = "pytorch_model-00001-of-00001.bin"
+    let tensors = bytes.count - 10_000
+    try checkpoint.folder.write(name, Array(bytes.prefix(bytes.count - 50_000)))
+    try checkpoint.folder.write(
+      "pytorch_model.bin.index.json",
+      "{\"metadata\":{\"total_size\":\(tensors)},\"weight_map\":{\"lm_head.weight\":\"\(name)\"}}"
+    )
+    expectRefusal(
+      checkpoint.path,
+      [name, "expected \(tensors) bytes, have \(bytes.count - 50_000)"]
+    )
+  }
+
   @Test func prefersSafetensorsAndSniffsMisnamedFiles() throws {
     let checkpoint = try TestCheckpoint("llm/llama-f16bin-tiny")
     let torch = try checkpoint.read("pytorch_model.bin")
@@ -128,21 +145,28 @@ import Testing
     expectRefusal(folder.path, ["which of these", "a.safetensors, b.safetensors"])
   }
 
-  @Test func decodesEveryFloatingType() throws {
-    for bits in UInt16.min...UInt16.max {
+  @Test func decodesEveryHalf() throws {
+    let halves = try read("F16", 65_536, stored(Array(UInt16.min...UInt16.max)))
+    for (bits, value) in zip(UInt16.min...UInt16.max, halves) {
       let half = Float(Float16(bitPattern: bits))
-      let decoded = decode(littleEndian(bits), "F16")
-      #expect(decoded.bitPattern == half.bitPattern || (decoded.isNaN && half.isNaN))
+      #expect(value.bitPattern == half.bitPattern || (value.isNaN && half.isNaN))
     }
-    #expect(decode(littleEndian(UInt16(0xC020)), "BF16") == -2.5)
-    #expect(decode(littleEndian(0.1.bitPattern), "F64") == 0.1)
-    #expect(decode(littleEndian(Int64(-7)), "I64") == -7)
-    #expect(decode([200], "U8") == 200)
   }
 
-  private func decode(_ bytes: [UInt8], _ type: String) -> Float {
-    guard let type = ElementType(rawValue: type) else { return .nan }
-    return SourceTensor.float(bytes, type: type)
+  @Test func decodesOtherTypes() throws {
+    #expect(try read("BF16", 1, littleEndian(UInt16(0xC020))) == [-2.5])
+    #expect(try read("F64", 1, littleEndian(0.1.bitPattern)) == [0.1])
+    #expect(try read("I64", 1, littleEndian(Int64(-7))) == [-7])
+    #expect(try read("U8", 2, [200, 1]) == [200, 1])
+  }
+
+  /// The values of a tensor with the given bytes, read from a file.
+  private func read(_ type: String, _ count: Int, _ bytes: [UInt8]) throws -> [Float] {
+    let entry = "{\"dtype\":\"\(type)\",\"shape\":[\(count)],\"data_offsets\":[0,\(bytes.count)]}"
+    let header = Array("{\"t\":\(entry)}".utf8)
+    let folder = try TemporaryFolder()
+    let path = try folder.write("t.bin", littleEndian(UInt64(header.count)) + header + bytes)
+    return try #require(try WeightSet(file: path)["t"]).floats()
   }
 
   @Test func streamsLargeTablesWithoutKeepingThem() throws {

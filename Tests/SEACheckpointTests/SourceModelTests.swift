@@ -300,6 +300,29 @@ import Testing
     #expect(inputs[2]["sha256"]?.string == digest)
   }
 
+  @Test(
+    .enabled(if: SharedFixtures.isPresent),
+    arguments: [
+      ("llm/gemma-tiny", SourceLayout.languageModel), ("llm/llama-tiny", .languageModel),
+      ("llm/llama-f16bin-tiny", .languageModel), ("llm/llama3-tiny", .languageModel),
+      ("llm/phi3-tiny", .languageModel), ("mllm/llava-linear-tiny/llava", .llava),
+      ("mllm/llava-llama-tiny/llava", .llava), ("mllm/llava-llama-tiny/hf", .huggingFaceLlava),
+      ("mllm/sea-gemma-tiny/llava", .llava), ("mllm/sea-gemma-tiny/hf", .huggingFaceLlava),
+      ("mllm/sea-phi3-tiny/llava/base", .languageModel),
+      ("mllm/sea-phi3-tiny/llava/stage1", .llavaStage1),
+      ("mllm/sea-phi3-tiny/llava/vision_tower", .encoder),
+      ("mllm/sea-phi3-tiny/hf", .huggingFaceLlava), ("vision/clip-tiny", .encoder),
+      ("vision/clip-tiny-84", .encoder), ("vision/siglip-tiny", .encoder),
+      ("tokenizers/llama2", .tokenizer), ("tokenizers/clip", .tokenizer),
+      ("tokenizers/siglip-standin", .tokenizer),
+    ] as [(String, SourceLayout)]
+  )
+  func opensSharedFixture(_ name: String, _ layout: SourceLayout) throws {
+    let source = try SourceModel(path: try #require(SharedFixtures.path) + "/" + name)
+    #expect(source.layout == layout)
+    try source.refuseNonFinite()
+  }
+
   @Test(.enabled(if: SharedFixtures.isPresent))
   func bothLayoutsOfOneModelHoldTheSameValues() throws {
     let root = try #require(SharedFixtures.path) + "/mllm/sea-gemma-tiny"

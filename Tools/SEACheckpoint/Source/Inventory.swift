@@ -73,7 +73,7 @@ package struct Inventory: Sendable {
   /// Ignored tensors by reason, in the order in which the reasons first occur.
   private var ignored: [(reason: String, names: [String])] {
     var groups: [(reason: String, names: [String])] = []
-    for case let entry in entries {
+    for entry in entries {
       guard case .ignored(let reason) = entry.outcome else { continue }
       if let index = groups.firstIndex(where: { $0.reason == reason }) {
         groups[index].names.append(entry.name)

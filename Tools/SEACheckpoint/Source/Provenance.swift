@@ -3,7 +3,7 @@
 
 internal import Crypto
 package import SEAFormat
-internal import SEATensor
+package import SEATensor
 
 extension SourceModel {
   /// Bytes hashed at a time; their pages are given back at once.
@@ -31,7 +31,7 @@ extension SourceModel {
   }
 
   /// The SHA-256 of a file in hexadecimal.
-  private static func digest(of file: MappedFile) -> String {
+  package static func digest(of file: MappedFile) -> String {
     var hash = SHA256()
     var start = 0
     while start < file.count {

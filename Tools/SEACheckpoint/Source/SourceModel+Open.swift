@@ -16,7 +16,7 @@ extension SourceModel {
     let layout = try LayoutDetector.layout(of: folder)
     var opener = SourceOpener(folder: folder, layout: layout, options: options)
     try opener.open()
-    self = try opener.finish()
+    self = opener.finish()
   }
 }
 
@@ -61,7 +61,7 @@ struct SourceOpener {
   }
 
   /// The opened checkpoint.
-  func finish() throws(CheckpointError) -> SourceModel {
+  func finish() -> SourceModel {
     SourceModel(
       model: model,
       layout: layout,

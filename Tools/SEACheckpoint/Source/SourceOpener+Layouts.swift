@@ -58,7 +58,7 @@ extension SourceOpener {
       try collector.add(try weights(file: file), wanted: [.adapter], language: nil)
     }
     try readAdapter(config, layers: layers)
-    try openLLaVATower(config, needsLanguage: false)
+    try openLLaVATower(config)
     try chooseScale(config, isHuggingFace: false)
   }
 
@@ -69,7 +69,7 @@ extension SourceOpener {
     let name = try config.string("_name_or_path")
     let tower = try config.string("mm_vision_tower")
     let found = try namedFolder(name, asked: options.languageFolder, base: folder)
-    guard let base = found, base.path != folder.path, base.hasWeights else {
+    guard let base = found, base.path != folder.path else {
       let hasTower = try namedFolder(tower, asked: options.visionFolder, base: folder) != nil
       throw folderNeeded(
         "_name_or_path",
@@ -88,7 +88,7 @@ extension SourceOpener {
       try collector.add(try weights(file: file), wanted: [.adapter], language: nil)
     }
     try readAdapter(config, layers: layers)
-    try openLLaVATower(config, needsLanguage: false)
+    try openLLaVATower(config)
     try chooseScale(config, isHuggingFace: false)
     if LayoutDetector.tokenizerFiles.contains(where: { folder.contains($0) }) {
       languageFolder = folder
@@ -135,10 +135,7 @@ extension SourceOpener {
   }
 
   /// Finds the tower of a LLaVA checkpoint and its configuration.
-  private mutating func openLLaVATower(
-    _ config: ConfigReader,
-    needsLanguage: Bool,
-  ) throws(CheckpointError) {
+  private mutating func openLLaVATower(_ config: ConfigReader) throws(CheckpointError) {
     let name = try config.string("mm_vision_tower")
     let isInside = collector.contains(.vision)
     let tower = try namedFolder(name, asked: options.visionFolder, base: folder)
@@ -156,7 +153,7 @@ extension SourceOpener {
         name,
         in: config,
         needsVision: true,
-        needsLanguage: needsLanguage
+        needsLanguage: false
       )
     }
     let rows = try config.string("mm_vision_select_feature") ?? "patch"

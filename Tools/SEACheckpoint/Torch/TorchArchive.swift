@@ -30,7 +30,6 @@ package struct TorchArchive: Sendable {
   package let tensors: [Tensor]
   /// Keys of the outer dictionary that hold no weights (training state), which are not read.
   package let ignored: [String]
-  private let archive: ZipArchive
 
   /// Elements a broadcast (stride 0) tensor may have beyond its storage.
   private static let maxBroadcast = 1 << 24
@@ -88,7 +87,6 @@ package struct TorchArchive: Sendable {
     self.file = file
     self.tensors = tensors
     self.ignored = dictionary.ignored
-    self.archive = archive
   }
 
   /// Holds a pickled tensor against the bytes it claims.

@@ -75,16 +75,20 @@ package struct CheckpointFolder: Sendable {
     return value
   }
 
-  /// True when the folder holds the weights of a model of its own.
+  /// True when the folder holds weights under the names that libraries save them with.
   package var hasWeights: Bool {
-    names.contains { Self.isIndex($0) || Self.isWeights($0) }
+    names.contains { Self.isIndex($0) || Self.isUsual($0) }
   }
 
-  /// Opens the folder's weights: safetensors before torch files, an index before loose files.
+  /// Opens the folder's weights.
+  ///
+  /// Safetensors come before torch files, an index before loose files, and the names that libraries
+  /// save with before any other: a single file of another name is taken only when nothing else is
+  /// there.
   ///
   /// - Throws: `CheckpointError`; `missing` when there are none.
   package func weights() throws(CheckpointError) -> WeightSet {
-    for suffix in [".safetensors", ".bin"] {
+    for suffix in Self.suffixes {
       let indices = names.filter { Self.isIndex($0) && $0.hasSuffix(suffix + ".index.json") }
       guard indices.count <= 1 else {
         throw .malformed(
@@ -96,31 +100,32 @@ package struct CheckpointFolder: Sendable {
         let index = try ShardIndex(json, path: self.path(of: name))
         return try WeightSet(index, folder: path, present: names)
       }
-      let files = names.filter { Self.isWeights($0) && $0.hasSuffix(suffix) }
-      if let file = try choose(files) {
-        return try WeightSet(files: file.map { self.path(of: $0) })
+      let usual = try shards(names.filter { Self.isUsual($0) && $0.hasSuffix(suffix) })
+      if !usual.isEmpty { return try WeightSet(files: usual.map { self.path(of: $0) }) }
+    }
+    for suffix in Self.suffixes {
+      let files = names.filter { $0.hasSuffix(suffix) && !Self.others.contains($0) }
+      guard files.count <= 1 else {
+        throw .malformed(
+          path: path,
+          problem: "which of these is the model? \(files.joined(separator: ", "))",
+        )
       }
+      if let file = files.first { return try WeightSet(file: self.path(of: file)) }
     }
     throw .missing(path: path, advice: "no weights here (*.safetensors or *.bin)")
   }
 
-  /// Which of several weights files without an index make up the checkpoint; nil for none.
-  private func choose(_ files: [String]) throws(CheckpointError) -> [String]? {
-    guard files.count > 1 else {
-      if let file = files.first, let shard = WeightSet.shardPosition(file), shard.total > 1 {
-        throw .missing(path: path, advice: "\(file) is one of \(shard.total) shards")
-      }
-      return files.isEmpty ? nil : files
-    }
-    let usual = files.filter { ["model.safetensors", "pytorch_model.bin"].contains($0) }
-    if usual.count == 1 { return usual }
+  /// The files of a checkpoint without an index: one whole file, or every shard of one set.
+  private func shards(_ files: [String]) throws(CheckpointError) -> [String] {
+    if let whole = files.first(where: { Self.wholeNames.contains($0) }) { return [whole] }
     let shards = files.compactMap { WeightSet.shardPosition($0) }
-    guard shards.count == files.count, let total = shards.first?.total,
-      shards.allSatisfy({ $0.total == total })
+    guard let total = shards.first?.total else { return [] }
+    guard shards.allSatisfy({ $0.total == total }), Set(shards.map(\.number)).count == shards.count
     else {
       throw .malformed(
         path: path,
-        problem: "which of these is the model? \(files.joined(separator: ", "))",
+        problem: "shards of several sets: \(files.joined(separator: ", "))",
       )
     }
     let present = Set(shards.map(\.number))
@@ -130,12 +135,15 @@ package struct CheckpointFolder: Sendable {
     return files
   }
 
+  private static let suffixes = [".safetensors", ".bin"]
+  private static let wholeNames: Set<String> = ["model.safetensors", "pytorch_model.bin"]
+
   private static func isIndex(_ name: String) -> Bool {
     name.hasSuffix(".safetensors.index.json") || name.hasSuffix(".bin.index.json")
   }
 
-  private static func isWeights(_ name: String) -> Bool {
-    (name.hasSuffix(".safetensors") || name.hasSuffix(".bin")) && !others.contains(name)
+  private static func isUsual(_ name: String) -> Bool {
+    wholeNames.contains(name) || WeightSet.isShard(name)
   }
 }
 

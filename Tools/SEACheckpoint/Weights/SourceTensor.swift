@@ -123,15 +123,6 @@ extension SourceTensor {
     }
   }
 
-  /// One stored element as f32.
-  ///
-  /// - Precondition: `bytes` has the size of `type`.
-  package static func float(_ bytes: [UInt8], type: ElementType) -> Float {
-    var values: [Float] = []
-    ElementDecoder.append(ByteView(bytes), type: type, to: &values)
-    return values[0]
-  }
-
   /// The stored bytes of some rows, when they lie in one piece.
   package func contiguousBytes(ofRows range: Range<Int>) -> ByteView? {
     isContiguous ? bytes(ofRows: range) : nil
