@@ -73,6 +73,22 @@ import Testing
     #expect(error?.description.contains("llm.blk.0.mlp.gate.weight") == true)
   }
 
+  @Test func provenanceNamesTheFileAndItsOwnOrigin() throws {
+    let bench = try Workbench()
+    let source = RandomWeights(model: TinyModels.llama)
+    try bench.build(source, PrecisionPolicy(all: .float32), provenance: ["layout": "llava"])
+    let provenance = try ModelFileSource(path: bench.path("out.sea"), kernels: bench.kernels)
+      .provenance()
+    #expect(provenance["from"] == ["layout": "llava"])
+    let input = try #require(provenance["inputs"]?.array?.first)
+    #expect(input["bytes"]?.int == (try bench.bytes("out.sea")).count)
+    #expect(input["file"]?.string?.hasSuffix("/out.sea") == true)
+    #expect(input["sha256"]?.string?.count == 64)
+    try bench.build(source, PrecisionPolicy(all: .bfloat16), provenance: ["layout": "llava"])
+    let other = try ModelFileSource(path: bench.path("out.sea"), kernels: bench.kernels)
+    #expect(other.provenance()["inputs"]?.array?.first?["sha256"] != input["sha256"])
+  }
+
   @Test func carriesTheTokenizer() throws {
     let bench = try Workbench()
     let tokenizer = TokenizerTables { name in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An f32 or bf16 model file as a source of weights.
 
+import SEACheckpoint
 package import SEAFormat
 package import SEAModel
 package import SEATensor
@@ -39,8 +40,7 @@ package struct ModelFileSource: WeightSource {
       try Self.check(spec, in: file)
       specs[spec.name] = spec
     }
-    let isTokenized = file.info(TokenizerTables.Name.settings) != nil
-    tokenizer = isTokenized ? TokenizerTables { name in try? file.tensor(name).bytes } : nil
+    tokenizer = TokenizerTables(file)
     self.file = file
     self.model = model
     self.kernels = kernels
@@ -65,6 +65,24 @@ package struct ModelFileSource: WeightSource {
     file.mapping.release(info.range)
   }
 
+  /// Where a file made of this one comes from: this file with its SHA-256, and what it says itself.
+  ///
+  /// Reads the whole file once.
+  package func provenance() -> JSONValue {
+    let name = file.path.split(separator: "/").suffix(2).joined(separator: "/")
+    return [
+      "layout": "sea",
+      "inputs": [
+        [
+          "file": .string(name),
+          "bytes": .number(JSONNumber(file.mapping.count)),
+          "sha256": .string(SourceModel.digest(of: file.mapping)),
+        ]
+      ],
+      "from": file.manifest.provenance,
+    ]
+  }
+
   private static func check(_ spec: TensorSpec, in file: ModelFile) throws {
     guard let info = file.info(spec.name) else {
       throw ModelError.missingTensor(name: spec.name)
@@ -77,5 +95,13 @@ package struct ModelFileSource: WeightSource {
         found: "\(info.type.safetensorsName) \(info.shape)"
       )
     }
+  }
+}
+
+extension TokenizerTables {
+  /// The tables of a model file, or nil when it has none.
+  init?(_ file: ModelFile) {
+    guard file.info(Name.settings) != nil else { return nil }
+    self.init { name in try? file.tensor(name).bytes }
   }
 }

@@ -131,39 +131,28 @@ struct PieceScratch {
 
 /// What became of each piece of a chunk.
 ///
-/// Each piece writes its own statistics; the lock is taken once a piece, thousands of times less
-/// often than a value is touched.
+/// The lock is taken once a piece, thousands of times less often than a value is touched.
 final class PieceOutcome: Sendable {
-  private struct State {
-    var statistics: [TensorStatistics]
-    var failure: (piece: Int, error: any Error)?
-  }
-
-  private let state: Mutex<State>
+  private let statistics: Mutex<[TensorStatistics]>
+  private let failure = FirstFailure()
 
   init(pieces: Int) {
-    state = Mutex(State(statistics: Array(repeating: TensorStatistics(), count: pieces)))
+    statistics = Mutex(Array(repeating: TensorStatistics(), count: pieces))
   }
 
-  func set(_ statistics: TensorStatistics, piece: Int) {
-    state.withLock { $0.statistics[piece] = statistics }
+  func set(_ value: TensorStatistics, piece: Int) {
+    statistics.withLock { $0[piece] = value }
   }
 
-  /// Notes a failure; the first piece's wins, whichever thread was first.
   func fail(_ error: any Error, piece: Int) {
-    state.withLock { state in
-      if let failure = state.failure, failure.piece < piece { return }
-      state.failure = (piece, error)
-    }
+    failure.note(error, piece: piece)
   }
 
   /// The statistics of all pieces, added in order.
   ///
   /// - Throws: the failure of the first piece that failed.
   func total() throws -> TensorStatistics {
-    try state.withLock { state in
-      if let failure = state.failure { throw failure.error }
-      return state.statistics.reduce(into: TensorStatistics()) { $0.add($1) }
-    }
+    try failure.rethrow()
+    return statistics.withLock { $0.reduce(into: TensorStatistics()) { $0.add($1) } }
   }
 }

@@ -9,10 +9,8 @@ package enum QuantizerError: Error, Equatable, Sendable, CustomStringConvertible
   case alreadyQuantized(path: String, tensor: String, storage: String)
   /// The caller asked to stop; nothing was left behind.
   case cancelled
-  /// A model without a part that the work needs.
-  case missingPart(model: String, part: String, purpose: String)
   /// Two models that were to be compared are not the same model.
-  case differentModels(field: String, source: String, file: String)
+  case differentModels(path: String, source: String, file: String)
 
   package var description: String {
     switch self {
@@ -23,10 +21,9 @@ package enum QuantizerError: Error, Equatable, Sendable, CustomStringConvertible
       "\(path): tensor '\(tensor)' is stored as \(storage): expected f32 or bf16; "
         + "quantise the checkpoint or an f32 or bf16 file of it"
     case .cancelled: "interrupted: no file was written"
-    case .missingPart(let model, let part, let purpose):
-      "\(model): has no \(part), which \(purpose) needs"
-    case .differentModels(let field, let source, let file):
-      "the file's \(field) is \(file), the source's is \(source): expected the same model"
+    case .differentModels(let path, let source, let file):
+      "\(path): describes model '\(file)', which is not the source's '\(source)': "
+        + "expected the file made of it"
     }
   }
 }

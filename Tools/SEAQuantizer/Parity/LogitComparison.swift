@@ -8,7 +8,7 @@ import SEATensor
 ///
 /// With scores a (source) and b (file), and Z their sums of exponentials,
 /// `KL = Σ p_a (a − b) − ln Z_a + ln Z_b`. Sums are kept relative to the largest score so far.
-struct LogitComparison: Sendable {
+package struct LogitComparison: Sendable {
   private var source = Side()
   private var file = Side()
   /// Σ exp(a − largest a) · (a − b).
@@ -40,8 +40,13 @@ struct LogitComparison: Sendable {
     var logSum: Double { largest + log(sum) }
   }
 
+  /// A comparison of no scores yet.
+  package init() {}
+
   /// Adds the scores of words `first…`.
-  mutating func add(source a: Span<Float>, file b: Span<Float>, first: Int) {
+  ///
+  /// - Precondition: both have the same count; words come in order.
+  package mutating func add(source a: Span<Float>, file b: Span<Float>, first: Int) {
     precondition(a.count == b.count, "score counts differ")
     weighted *= source.raise(a, first: first)
     _ = file.raise(b, first: first)
@@ -59,22 +64,22 @@ struct LogitComparison: Sendable {
   }
 
   /// True while no score was NaN or infinite.
-  var isFinite: Bool { source.isFinite && file.isFinite }
+  package var isFinite: Bool { source.isFinite && file.isFinite }
 
   /// Kullback-Leibler divergence of the file's distribution from the source's, in nats.
-  var divergence: Double {
+  package var divergence: Double {
     guard isFinite, source.sum > 0 else { return .infinity }
     // Rounding may leave a hair below zero where the distributions agree.
     return max(0, weighted / source.sum - source.logSum + file.logSum)
   }
 
   /// Cosine of the two score vectors.
-  var cosine: Double {
+  package var cosine: Double {
     let norms = (source.squares * file.squares).squareRoot()
     guard isFinite else { return 0 }
     return norms > 0 ? min(1, dot / norms) : (source.squares == file.squares ? 1 : 0)
   }
 
   /// True when both put the same word first (the first of equals).
-  var agrees: Bool { isFinite && source.top == file.top }
+  package var agrees: Bool { isFinite && source.top == file.top }
 }

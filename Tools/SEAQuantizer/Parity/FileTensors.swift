@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The weights of the file that was just written, in place.
+
+import SEAFormat
+import SEAModel
+import SEARuntime
+import SEATensor
+
+/// Mapped weights by name, checked against the plan when they are bound.
+struct FileTensors: WeightProvider {
+  let file: ModelFile
+  private let specs: [String: TensorSpec]
+
+  init(_ file: ModelFile, plan: TensorPlan) {
+    self.file = file
+    specs = Dictionary(uniqueKeysWithValues: plan.all.map { ($0.name, $0) })
+  }
+
+  func matrix(_ name: String, rows: Int, columns: Int) throws(RuntimeError) -> LinearWeight {
+    try matrix(name, window: 0..<rows, columns: columns)
+  }
+
+  func vector(_ name: String, rows: Int, columns: Int) throws(RuntimeError) -> FloatVector {
+    let bytes = try bytes(name).bytes
+    do throws(WeightError) {
+      return try FloatVector(bytes, count: rows * columns)
+    } catch {
+      throw .weights(tensor: name, reason: "\(error)")
+    }
+  }
+
+  /// Some rows of a matrix; a window of a packed one starts with a panel.
+  func matrix(
+    _ name: String,
+    window: Range<Int>,
+    columns: Int
+  ) throws(RuntimeError) -> LinearWeight {
+    let (spec, bytes) = try bytes(name)
+    let range =
+      spec.storedBytes(rows: window.lowerBound)..<spec.storedBytes(rows: window.upperBound)
+    guard spec.columns == columns, range.upperBound <= bytes.count else {
+      throw .weights(tensor: name, reason: "has no rows \(window) of \(columns) columns")
+    }
+    let stored = bytes.slice(range)
+    do throws(WeightError) {
+      if let group = spec.group {
+        return .packed(
+          try PackedMatrix(stored, rows: window.count, columns: columns, group: group)
+        )
+      }
+      return .plain(
+        try PlainMatrix(
+          stored,
+          rows: window.count,
+          columns: columns,
+          storage: spec.elementType == .float32 ? .float32 : .bfloat16
+        )
+      )
+    } catch {
+      throw .weights(tensor: name, reason: "\(error)")
+    }
+  }
+
+  /// Gives the pages of a tensor back to the system.
+  func release(_ name: String) {
+    if let info = file.info(name) { file.mapping.release(info.range) }
+  }
+
+  private func bytes(_ name: String) throws(RuntimeError) -> (spec: TensorSpec, bytes: ByteView) {
+    guard let spec = specs[name], let info = file.info(name) else {
+      throw .weights(tensor: name, reason: "is missing")
+    }
+    return (spec, file.bytes(of: info))
+  }
+}
