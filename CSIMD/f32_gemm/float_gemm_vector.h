@@ -75,23 +75,21 @@ CSIMD_INLINE void run_float_tile(const float_tile *t, const int rows, const int 
   }
 }
 
-CSIMD_INLINE void run_float_columns(const float_tile *t, size_t rows, const int columns) {
+/// Every tile of some rows of x, from one batch of weights.
+CSIMD_INLINE void run_float_rows(const float_tile *t, size_t columns, const int rows) {
   float_tile tile = *t;
-  while (rows > 0) {
-    size_t height;
-    if (rows >= CSIMD_FLOAT_ROWS) {
-      height = CSIMD_FLOAT_ROWS;
-      run_float_tile(&tile, CSIMD_FLOAT_ROWS, columns);
-    } else if (rows >= 2) {
-      height = 2;
-      run_float_tile(&tile, 2, columns);
-    } else {
-      height = 1;
-      run_float_tile(&tile, 1, columns);
-    }
-    rows -= height;
-    tile.x += height * t->x_stride;
-    tile.y += height * t->y_stride;
+  size_t j = 0;
+  for (; j + CSIMD_FLOAT_COLUMNS <= columns; j += CSIMD_FLOAT_COLUMNS) {
+    run_float_tile(&tile, rows, CSIMD_FLOAT_COLUMNS);
+    tile.w += CSIMD_FLOAT_COLUMNS * t->k;
+    tile.y += CSIMD_FLOAT_COLUMNS;
+    tile.bias = tile.bias ? tile.bias + CSIMD_FLOAT_COLUMNS : NULL;
+  }
+  for (; j < columns; j++) {
+    run_float_tile(&tile, rows, 1);
+    tile.w += t->k;
+    tile.y += 1;
+    tile.bias = tile.bias ? tile.bias + 1 : NULL;
   }
 }
 
@@ -105,31 +103,35 @@ void CSIMD_NAME(FLOAT_GEMM)(const float *x,
                             const float *bias,
                             float *y,
                             size_t y_stride) {
-  // Rows of x pass in batches of about 256 KB, which stay in L2 while all weights pass; a tile's
-  // weights stay in L1 while the batch passes.
-  size_t batch = 256 * 1024 / (k * sizeof(float) + 1) / CSIMD_FLOAT_ROWS * CSIMD_FLOAT_ROWS;
+  // Rows of w pass in batches of about 256 KB, which stay in L2 while all rows of x pass; a tile's
+  // rows of x stay in L1 while the batch passes.
+  size_t row_bytes = k * sizeof(FLOAT_GEMM_WEIGHT) + 1;
+  size_t batch = 256 * 1024 / row_bytes / CSIMD_FLOAT_COLUMNS * CSIMD_FLOAT_COLUMNS;
   if (batch == 0) {
-    batch = CSIMD_FLOAT_ROWS;
+    batch = CSIMD_FLOAT_COLUMNS;
   }
   size_t end = first_row + rows;
-  for (size_t i = 0; i < m; i += batch) {
-    size_t height = m - i < batch ? m - i : batch;
-    for (size_t j = first_row; j < end;) {
+  for (size_t first = first_row; first < end; first += batch) {
+    size_t columns = end - first < batch ? end - first : batch;
+    for (size_t i = 0, height = 0; i < m; i += height) {
       float_tile tile = {
           .x = x + i * x_stride,
           .x_stride = x_stride,
-          .w = w + j * k,
+          .w = w + first * k,
           .k = k,
-          .bias = bias ? bias + j : NULL,
-          .y = y + i * y_stride + j,
+          .bias = bias ? bias + first : NULL,
+          .y = y + i * y_stride + first,
           .y_stride = y_stride,
       };
-      if (end - j >= CSIMD_FLOAT_COLUMNS) {
-        run_float_columns(&tile, height, CSIMD_FLOAT_COLUMNS);
-        j += CSIMD_FLOAT_COLUMNS;
+      if (m - i >= CSIMD_FLOAT_ROWS) {
+        height = CSIMD_FLOAT_ROWS;
+        run_float_rows(&tile, columns, CSIMD_FLOAT_ROWS);
+      } else if (m - i >= 2) {
+        height = 2;
+        run_float_rows(&tile, columns, 2);
       } else {
-        run_float_columns(&tile, height, 1);
-        j += 1;
+        height = 1;
+        run_float_rows(&tile, columns, 1);
       }
     }
   }
