@@ -25,4 +25,18 @@ import Testing
   @Test(arguments: Level.allCases) func nameIsWhatUsersType(_ level: Level) {
     #expect(String(cString: csimd_isa_name(level.code)) == level.rawValue)
   }
+
+  // Cancelled cases of an absent level are not printed; these two say in one line what was left out.
+
+  @Test(.enabled(if: csimd_isa_available(.avx2), "this machine cannot run the AVX2 kernels"))
+  func avx2KernelsAreTested() throws {
+    #expect(try Level.avx2.kernels().table.pointee.isa == .avx2)
+  }
+
+  @Test(
+    .enabled(if: csimd_isa_available(.avx512vnni), "this machine cannot run the AVX-512 kernels")
+  )
+  func avx512KernelsAreTested() throws {
+    #expect(try Level.avx512vnni.kernels().table.pointee.isa == .avx512vnni)
+  }
 }
