@@ -103,6 +103,20 @@ import Testing
     #expect(one == three)
   }
 
+  @Test func largeMatricesReadInPiecesGiveTheSameBits() throws {
+    let bench = try Workbench()
+    // 17,000 × 512 values are 35 MB as f32, too much to be used in place.
+    let model = ModelDescription(
+      name: "wide",
+      language: TinyModels.language(blocks: 1, hidden: 512, heads: 4, headDim: 128, ffn: 17_000)
+    )
+    let source = RandomWeights(model: model)
+    try bench.build(source, PrecisionPolicy(all: .float32))
+    let verdict = try Self.verdict(source, in: bench)
+    #expect(verdict.languageBlocks.allSatisfy { $0.worstCosine > 1 - 1e-14 })
+    #expect(try #require(verdict.logits).meanDivergence < 1e-12)
+  }
+
   @Test func anAdapterAloneIsCompared() throws {
     let bench = try Workbench()
     let model = ModelDescription(

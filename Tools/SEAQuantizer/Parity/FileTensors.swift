@@ -1,23 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weights of the file that was just written, in place.
+// The weights of the file that was just written, in place where that takes little memory.
 
 import SEAFormat
 import SEAModel
 import SEARuntime
 import SEATensor
 
-/// Mapped weights by name, checked against the plan when they are bound.
-struct FileTensors: WeightProvider {
-  let file: ModelFile
+/// Mapped weights by name.
+struct FileTensors: WeightProvider, WeightSource {
+  let model: ModelDescription
+  private let file: ModelFile
   private let specs: [String: TensorSpec]
+  private let kernels: Kernels
 
-  init(_ file: ModelFile, plan: TensorPlan) {
-    self.file = file
-    specs = Dictionary(uniqueKeysWithValues: plan.all.map { ($0.name, $0) })
+  /// Plain matrices above this size are read in pieces, with the same results: an f32 block of a large
+  /// model would otherwise be resident as a whole.
+  private static let largestInPlace = 32 << 20
+
+  init(_ opened: Model, kernels: Kernels) {
+    model = opened.description
+    file = opened.file
+    specs = Dictionary(uniqueKeysWithValues: opened.plan.all.map { ($0.name, $0) })
+    self.kernels = kernels
   }
 
   func matrix(_ name: String, rows: Int, columns: Int) throws(RuntimeError) -> LinearWeight {
-    try matrix(name, window: 0..<rows, columns: columns)
+    let whole = try matrix(name, window: 0..<rows, columns: columns)
+    guard case .plain(let matrix) = whole,
+      rows * columns * matrix.storage.size > Self.largestInPlace
+    else { return whole }
+    return .streamed(StreamedMatrix(name: name, rows: rows, columns: columns, source: self))
+  }
+
+  func read(_ name: String, rows: Range<Int>, into out: MatrixView<Float>) throws {
+    guard case .plain(let matrix) = try matrix(name, window: rows, columns: out.columns) else {
+      throw RuntimeError.weights(tensor: name, reason: "is packed, expected plain rows")
+    }
+    for row in 0..<rows.count { kernels.unpack(matrix, row: row, into: out.rows(row..<row + 1)) }
   }
 
   func vector(_ name: String, rows: Int, columns: Int) throws(RuntimeError) -> FloatVector {

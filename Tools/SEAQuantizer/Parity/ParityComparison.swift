@@ -34,7 +34,7 @@ package struct ParityComparison {
         file: file.description.name
       )
     }
-    let tensors = FileTensors(file.file, plan: file.plan)
+    let tensors = FileTensors(file, kernels: execution.kernels)
     sides = (
       source: ParitySide(
         weights: StreamedWeights(source),
@@ -196,7 +196,7 @@ extension ParityComparison {
     verdict.languageBlocks.append(RowComparison(source.rows, stored.rows))
     for index in 0..<language.blocks {
       try source.run(DecoderBlock(index, of: language, weights: sides.source.weights))
-      try stored.run(try file.requireLanguage().blocks[index])
+      try stored.run(DecoderBlock(index, of: language, weights: sides.file.weights))
       release("llm.blk.\(index).")
       verdict.languageBlocks.append(RowComparison(source.rows, stored.rows))
       try step()
