@@ -82,7 +82,8 @@ import Testing
     let context = try Self.context(name, policy: PrecisionPolicy(all: .float32), isa: isa)
     let seen = try Self.trace(context, PromptEmbedding([.tokens(ids)]))
     let embedded = try #require(seen["inputs_embeds"])
-    #expect(embedded == reference["hidden.0.embed_scaled"]?.values)
+    let scaled = try #require(reference["hidden.0.embed_scaled"])
+    #expect(embedded == scaled.values)
     for block in 1...context.model.language.blocks {
       let hidden = try #require(seen["llm.hidden.\(block)"])
       let wanted = try #require(reference["hidden.\(block).layer_out"])
@@ -93,6 +94,20 @@ import Testing
     #expect(largestDifference(logits, wanted.values) < 2e-3)
     #expect(cosine(logits, wanted.values) > 0.99999)
     #expect(try Self.greedy(context, count: 24) == reference["greedy.ids"]?.ids)
+  }
+
+  /// Shared query heads, a tied head and scaled embeddings, another rotary base.
+  @Test(
+    .enabled(if: SharedFixtures.isPresent, "needs ../shared or SEA_SHARED"),
+    arguments: ["llm/gemma-tiny", "llm/llama3-tiny"]
+  )
+  func otherFamiliesReproduceTheReference(name: String) throws {
+    try floatWeightsReproduceTheReference(name: name, isa: .best)
+    try embeddingsOfTheTableSpaceReproduceTheReference(name: name)
+    try packedWeightsStayClose(name: name, group: 32)
+    try packedWeightsStayClose(name: name, group: nil)
+    try threadsAndChunksDoNotChangeABit(name: name, storage: .int8(group: 64))
+    try decodingEqualsPrefill(name: name)
   }
 
   @Test(arguments: fixtures)

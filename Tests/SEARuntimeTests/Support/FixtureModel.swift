@@ -34,7 +34,12 @@ extension FixtureModel {
   /// A language model folder.
   static func language(_ folder: String) throws -> FixtureModel {
     var model = FixtureModel(model: ModelDescription(name: folder))
-    try model.addLanguage(config(folder), try tensors(folder + "/model.safetensors"), prefix: "")
+    var source: [String: ReferenceTensor] = [:]
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder)
+    where file.hasPrefix("model") && file.hasSuffix(".safetensors") {
+      source.merge(try tensors(folder + "/" + file)) { first, _ in first }
+    }
+    try model.addLanguage(config(folder), source, prefix: "")
     return model
   }
 

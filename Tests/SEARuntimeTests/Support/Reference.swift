@@ -29,10 +29,28 @@ struct ReferenceTensor {
   var ids: [Int32] { values.map { Int32($0) } }
 }
 
-/// The folder of a fixture that travels with the tests.
+/// The folder of a fixture that travels with the tests, or, with a slash in its name, of a shared one.
 func fixture(_ name: String) throws -> String {
+  if name.contains("/") { return try #require(SharedFixtures.path) + "/" + name }
   let folder = try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil))
   return folder.appendingPathComponent(name).path
+}
+
+/// Larger fixtures that lie beside the repository; tests that need them skip without them.
+enum SharedFixtures {
+  /// The folder, from the variable SEA_SHARED or `../shared` beside the repository; nil if absent.
+  static let path: String? = {
+    let environment = ProcessInfo.processInfo.environment["SEA_SHARED"]
+    let repository = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
+      .deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let beside = repository.deletingLastPathComponent().appendingPathComponent("shared").path
+    let path = (environment ?? beside) + "/fixtures"
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+  }()
+
+  /// True when the folder is there.
+  static var isPresent: Bool { path != nil }
 }
 
 /// Every tensor of a safetensors file as f32; integers must be exact in f32.
