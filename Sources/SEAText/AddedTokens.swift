@@ -62,6 +62,9 @@ struct AddedTokens: Sendable {
 
   var isEmpty: Bool { entries.isEmpty }
 
+  /// The ids of the tokens, in no particular order.
+  var ids: [Int32] { entries.map(\.id) }
+
   /// Sorts `tokens`; of two with the same pattern the earlier one is found.
   init(_ tokens: [AddedToken]) {
     let order = tokens.indices.filter { !tokens[$0].pattern.isEmpty }.sorted {
@@ -202,7 +205,7 @@ struct AddedTokens: Sendable {
 
 // MARK: - Storage
 
-/// The table of added tokens: a count, four words an entry (id, options, start, length), the patterns.
+/// The table of added tokens: a count; id, options, start, length of each; the patterns.
 package enum AddedTokenTable {
   private static let entryWords = 4
   /// The longest pattern; real ones stay below 100 bytes.

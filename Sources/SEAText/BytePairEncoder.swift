@@ -12,6 +12,9 @@ struct BytePairEncoder {
   /// Whether control tokens may come out.
   private let isTrusted: Bool
 
+  /// From this length on memory is reserved exactly, which halves the peak.
+  private static let hugeWord = 1 << 16
+
   private var cache = WordCache()
   private var heap = MergeHeap()
   /// Ids in order; −1 marks a symbol that was merged into the one before it.
@@ -84,6 +87,7 @@ struct BytePairEncoder {
       return
     }
     symbols.removeAll(keepingCapacity: true)
+    if range.count > Self.hugeWord { symbols.reserveCapacity(range.count) }
     if model.options.isByteLevel {
       readBytes(text, range)
     } else {
@@ -240,6 +244,11 @@ extension BytePairEncoder {
     guard count > 1 else { return }
     precondition(count < Int(Int32.max), "a word of \(count) symbols")
     heap.removeAll()
+    if count > Self.hugeWord {
+      heap.reserve(count)
+      next.reserveCapacity(count)
+      previous.reserveCapacity(count)
+    }
     for position in 0..<count - 1 {
       if let merge = find(symbols[position], symbols[position + 1], merges) {
         heap.append(MergeHeap.entry(rank: merge.rank, position: position))

@@ -6,7 +6,8 @@
 /// Canonical composition or decomposition.
 ///
 /// The standard library does the work, except for long runs of combining marks: it orders marks by
-/// insertion, which takes quadratic time. Those runs are ordered here by sorting.
+/// insertion, which takes quadratic time. Those runs are ordered here by sorting. Characters younger
+/// than Unicode 9 pass unchanged, because the reference library's tables are of that version.
 /// - Source: Unicode Standard Annex 15; sections 3.6 and 3.11 of the standard.
 struct CanonicalForm {
   /// Whether the form is C.
@@ -22,7 +23,12 @@ struct CanonicalForm {
     var index = start
     while index < range.upperBound {
       let scalar = ScalarReader.read(source, at: index)
-      guard scalar.value >= 0x300, Self.isMark(scalar.value) else {
+      if Self.isInert(scalar.value) {
+        write(form(String(decoding: text[start..<index], as: UTF8.self)), to: &output)
+        ScalarReader.append(scalar.value, to: &output)
+        start = index + scalar.length
+      }
+      guard start <= index, Self.isMark(scalar.value) else {
         index += scalar.length
         continue
       }
@@ -30,7 +36,7 @@ struct CanonicalForm {
       var end = index
       while end < range.upperBound {
         let mark = ScalarReader.read(source, at: end)
-        guard Self.isMark(mark.value) else { break }
+        guard Self.isMark(mark.value), !Self.isInert(mark.value) else { break }
         marks.append(mark.value)
         end += mark.length
       }
@@ -88,6 +94,12 @@ struct CanonicalForm {
   }
 
   // MARK: - Characters
+
+  /// Whether a character is younger than the tables of the reference library.
+  private static func isInert(_ scalar: UInt32) -> Bool {
+    guard scalar >= 0x300, let age = Unicode.Scalar(scalar)?.properties.age else { return false }
+    return age.major > 9
+  }
 
   private static func order(_ scalar: UInt32) -> UInt8 {
     Unicode.Scalar(scalar)?.properties.canonicalCombiningClass.rawValue ?? 0

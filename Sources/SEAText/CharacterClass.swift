@@ -44,9 +44,11 @@ enum CharacterClass {
     }
   }
 
-  /// Whether the scalar is part of a word, `\w`: alphabetic, mark, decimal digit, connector, joiner.
+  /// Whether the scalar is part of a word, `\w`, in Unicode 16.
   static func isWord(_ scalar: UInt32) -> Bool {
-    guard let properties = Unicode.Scalar(scalar)?.properties else { return false }
+    guard let properties = Unicode.Scalar(scalar)?.properties, let age = properties.age,
+      age.major <= 16
+    else { return false }
     if properties.isAlphabetic || properties.isJoinControl { return true }
     switch properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The letters and numbers of Unicode 16 as sorted ranges: what `\p{L}` and `\p{N}` mean to a tokenizer.
+// The letters and numbers of Unicode 16 as sorted ranges: what `\p{L}` and `\p{N}` match.
 
 /// Sorted ranges of scalars, one word each: first scalar × 2048 + number of scalars − 1.
 ///

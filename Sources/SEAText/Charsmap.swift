@@ -5,9 +5,9 @@ package import SEATensor
 
 /// Rewrites text by the longest entry of a map that starts at each place.
 ///
-/// Layout: byte length of the trie (u32), the trie (u32 units), the replacements (each ends in NUL).
-/// A unit keeps the byte that leads to it in bits 0–7, "a value follows" in bit 8, and the distance
-/// to its children in bits 10–30, counted in steps of 256 when bit 9 is set.
+/// Layout: byte length of the trie (u32), the trie (u32 units), the replacements (ending in NUL).
+/// A unit keeps the byte that leads to it in bits 0–7, "a value follows" in bit 8, and the
+/// distance to its children in bits 10–30, counted in steps of 256 when bit 9 is set.
 /// - Source: sentencepiece `normalizer.cc`; darts-clone `darts.h`.
 package struct Charsmap: Sendable {
   private let bytes: ByteView

@@ -37,7 +37,7 @@ struct DecoderStage: Sendable {
   /// Whether the step can pass on parts of one text before it has seen all of it.
   private var passesParts: Bool {
     switch step {
-    case .fuse, .byteLevel, .suffixToBlank: true
+    case .fuse, .suffixToBlank: true
     case .strip(_, _, let stop): stop == 0
     default: !isFused
     }
@@ -239,7 +239,7 @@ extension DecoderStage {
     return text
   }
 
-  /// The text in `held` with suffixes as spaces and no white space at its ends, as far as it is sure.
+  /// The text in `held` with suffixes as spaces and its ends trimmed, as far as it is final.
   private mutating func takeTrimmed(_ suffix: [UInt8], atEnd: Bool) -> [UInt8] {
     var text: [UInt8] = []
     var rest = held[...]

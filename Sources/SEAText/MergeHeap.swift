@@ -14,6 +14,10 @@ struct MergeHeap {
     entries.removeAll(keepingCapacity: true)
   }
 
+  mutating func reserve(_ count: Int) {
+    entries.reserveCapacity(count)
+  }
+
   /// Adds an entry without keeping the order; `arrange` restores it.
   @inline(__always)
   mutating func append(_ entry: UInt64) {

@@ -146,7 +146,7 @@ extension Tokenizer {
   /// The ids of a rendered prompt, `Prompt.imageID` in the place of each image.
   ///
   /// Text before, between and after images is tokenised piece by piece, each as a text of its own.
-  /// The tokenizer's BOS stands before the first piece only, and not where the template brings its own.
+  /// The tokenizer's BOS stands before the first piece only, and not where the template has its own.
   /// - Source: LLaVA `mm_utils.py`, `tokenizer_image_token`; reference.md F.1.
   package func encode(_ segments: [PromptSegment]) -> [Int32] {
     var pieces: [[TextRun]] = [[]]

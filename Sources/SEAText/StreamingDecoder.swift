@@ -4,8 +4,8 @@
 /// Turns token ids into text, giving out only what later tokens cannot change.
 ///
 /// What `push` and `finish` return, joined, is the text of the whole sequence. Each part is
-/// well-formed UTF-8. A run of byte tokens comes out when it ends, because an invalid byte anywhere in
-/// it changes all of it.
+/// well-formed UTF-8. A run of byte tokens comes out when it ends, because an invalid byte anywhere
+/// in it changes all of it.
 package struct StreamingDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipsSpecial: Bool
@@ -18,7 +18,7 @@ package struct StreamingDecoder: Sendable {
     stages = DecoderStage.stages(tokenizer.decoders)
   }
 
-  /// Takes one more id and returns the text that has become final; an id that does not exist has none.
+  /// Takes one more id and returns the text that has become final; an unknown id has no text.
   package mutating func push(_ id: Int32) -> [UInt8] {
     guard let piece = tokenizer.piece(id) else { return [] }
     if skipsSpecial, tokenizer.flags(id).contains(.special) { return [] }

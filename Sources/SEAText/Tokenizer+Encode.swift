@@ -37,7 +37,7 @@ extension Tokenizer {
     )
   }
 
-  /// The token ids of bytes; bytes that are no text become byte tokens where the vocabulary has them.
+  /// The token ids of bytes; those that are no text become byte tokens where there are such tokens.
   package func encode(
     bytes: [UInt8],
     recognizesSpecial: Bool,
@@ -177,7 +177,10 @@ private struct TextWalker {
 
   /// Whether normalising removes the first character of the text.
   private var losesStart: Bool {
-    guard let first = text.first, CharacterClass.isSpace(UInt32(first)) else { return false }
+    let source = text.span
+    guard !source.isEmpty, CharacterClass.isSpace(ScalarReader.read(source, at: 0).value) else {
+      return false
+    }
     return tokenizer.normalizers.contains {
       if case .strip(left: true, _) = $0 { true } else { false }
     }

@@ -82,12 +82,7 @@ extension Tokenizer {
   package func id(of text: String) -> Int32? {
     let bytes = Array(text.utf8)
     let all = 0..<bytes.count
-    for tokens in [rawTokens, normalizedTokens] {
-      for match in tokens.matches(in: bytes.span, range: all, isTrusted: { _ in true })
-      where piece(match.id) == bytes {
-        return match.id
-      }
-    }
+    for id in rawTokens.ids + normalizedTokens.ids where piece(id) == bytes { return id }
     return pieces.find(bytes.span, all, hash: PieceIndex.hash(bytes.span, all))
   }
 

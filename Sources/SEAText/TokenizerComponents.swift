@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The components of a tokenizer file (`normalizer`, `pre_tokenizer`, `decoder`) read from their JSON.
+// The components `normalizer`, `pre_tokenizer` and `decoder` of a tokenizer file, read from JSON.
 
 import SEAFormat
 

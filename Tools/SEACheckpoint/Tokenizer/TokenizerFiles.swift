@@ -49,10 +49,7 @@ package struct TokenizerFiles: Sendable {
   /// - Throws: `CheckpointError` naming the file that is missing or no JSON.
   package init(folder: String) throws(CheckpointError) {
     guard let tokenizer = try Self.read("tokenizer.json", in: folder) else {
-      throw .missing(
-        path: folder + "/tokenizer.json",
-        advice: "give a folder that has the tokenizer's files",
-      )
+      throw .missing(path: folder + "/tokenizer.json", advice: Self.advice(folder))
     }
     self.init(
       tokenizer: tokenizer,
@@ -61,6 +58,15 @@ package struct TokenizerFiles: Sendable {
       addedTokens: try Self.read("added_tokens.json", in: folder),
       generation: try Self.read("generation_config.json", in: folder),
     )
+  }
+
+  /// What to do where `tokenizer.json` is missing.
+  private static func advice(_ folder: String) -> String {
+    for name in ["tokenizer.model", "spiece.model"] {
+      guard (try? MappedFile(path: folder + "/" + name)) != nil else { continue }
+      return "there is only \(name): export tokenizer.json from it, with transformers for instance"
+    }
+    return "give a folder that has the tokenizer's files"
   }
 
   private static func read(

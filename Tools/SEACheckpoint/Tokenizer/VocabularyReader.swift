@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every token of a tokenizer file with its id, checked: no id twice, none missing, none out of range.
+// Every token of a tokenizer file with its id: no id twice, none missing, none out of range.
 
 import SEAFormat
 import SEAText
