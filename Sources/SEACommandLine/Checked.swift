@@ -38,6 +38,23 @@ package enum Checked {
     }
   }
 
+  /// An amount of memory: bytes, or a number with kB, MB, GB or KiB, MiB, GiB (the B may be left out).
+  package static let memory: @Sendable (String) throws -> Int = { text in
+    let units: [(name: String, bytes: Double)] = [
+      ("kib", 1024), ("mib", 1_048_576), ("gib", 1_073_741_824), ("ki", 1024), ("mi", 1_048_576),
+      ("gi", 1_073_741_824), ("kb", 1e3), ("mb", 1e6), ("gb", 1e9), ("k", 1e3), ("m", 1e6),
+      ("g", 1e9), ("b", 1), ("", 1),
+    ]
+    let lower = text.lowercased()
+    guard let unit = units.first(where: { lower.hasSuffix($0.name) }),
+      let value = Double(lower.dropLast(unit.name.count)), value.isFinite, value > 0,
+      value * unit.bytes >= 1, value * unit.bytes < 1e15
+    else {
+      throw ValidationError("expected an amount of memory, as 800MB or 2GiB")
+    }
+    return Int(value * unit.bytes)
+  }
+
   /// Text that is not empty.
   package static let text: @Sendable (String) throws -> String = { text in
     guard !text.isEmpty else { throw ValidationError("expected text that is not empty") }

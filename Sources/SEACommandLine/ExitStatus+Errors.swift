@@ -6,6 +6,7 @@ import Glibc
 package import SEAFormat
 package import SEAImage
 package import SEAModel
+package import SEARuntime
 package import SEATensor
 package import SEAText
 
@@ -74,6 +75,21 @@ extension TextError: ExitStatusProviding {
     switch self {
     case .unknownTemplate, .noSystemText, .imageCount: .usage
     default: .badData
+    }
+  }
+}
+
+extension RuntimeError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .file(let error): error.exitStatus
+    case .format(let error): error.exitStatus
+    case .instructionSet(let error): error.exitStatus
+    case .text(let error): error.exitStatus
+    case .image(let error): error.exitStatus
+    case .input, .images, .context: .usage
+    case .memory: .system
+    case .model, .missingPart, .weights, .token, .notFinite: .badData
     }
   }
 }

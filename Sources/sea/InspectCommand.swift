@@ -3,9 +3,8 @@
 
 import ArgumentParser
 import SEACommandLine
-import SEAFormat
 import SEAModel
-import SEAText
+import SEARuntime
 
 struct InspectCommand: SEACommand {
   static let configuration = CommandConfiguration(
@@ -25,17 +24,9 @@ struct InspectCommand: SEACommand {
   @OptionGroup var output: OutputOptions
 
   func run(_ console: Console) throws {
-    let file = try ModelFile(path: path)
-    let report = try InspectReport(file)
-    if verify {
-      let start = System.seconds
-      try file.verify { done, total in
-        console.terminal.progress(
-          "verify", done: done, total: total, unit: Quantity.bytes, since: start)
-      }
-      try Interruption.check()
-      console.terminal.clearProgress()
-    }
+    let model = try Model(path: path)
+    if verify { try ModelCheck.verify(model.file, console) }
+    let report = InspectReport(model)
     if console.isJSON {
       try console.output.object(schema: "sea.inspect/1", report.fields(isVerified: verify))
     } else {

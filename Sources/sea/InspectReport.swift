@@ -5,6 +5,7 @@ import SEACommandLine
 import SEAFormat
 import SEAImage
 import SEAModel
+import SEARuntime
 import SEATensor
 import SEAText
 
@@ -28,22 +29,13 @@ struct InspectReport {
     }
   }
 
-  /// Reads everything but the weights.
-  ///
-  /// - Throws: when the description, the quantization or the tokenizer contradict themselves or the
-  ///   tensors.
-  init(_ file: ModelFile) throws {
-    self.file = file
-    description = try file.modelDescription()
-    tokenizer = file.hasTokenizer ? try file.tokenizer() : nil
-    let plan: TensorPlan
-    do {
-      plan = try TensorPlan(description, policy: PrecisionPolicy(json: file.manifest.quantization))
-    } catch {
-      throw CommandError(.badData, "\(file.path.printable()): \(error)")
-    }
+  /// A report on an open model.
+  init(_ model: Model) {
+    file = model.file
+    description = model.description
+    tokenizer = model.tokenizer
     var specs: [String: TensorSpec] = [:]
-    for spec in plan.all { specs[spec.name] = spec }
+    for spec in model.plan.all { specs[spec.name] = spec }
     tensors = file.tensors.map { info in
       let spec = specs[info.name]
       return Tensor(
@@ -85,7 +77,9 @@ struct InspectReport {
     }
     rows += parts.map { ("bytes", Self.text($0)) }
     if let provenance = file.manifest.provenance.object {
-      rows += provenance.entries.map { ("provenance", "\($0.key.printable()): \(Self.brief($0.value))") }
+      rows += provenance.entries.map {
+        ("provenance", "\($0.key.printable()): \(Self.brief($0.value))")
+      }
     }
     if listsTensors {
       rows += tensors.map { tensor in
@@ -101,7 +95,8 @@ struct InspectReport {
 
   private static func text(_ encoder: EncoderDescription) -> String {
     let selection = encoder.selection
-    return "\(encoder.family.printable()), \(encoder.imageSide) px in patches of \(encoder.patchSide) "
+    return
+      "\(encoder.family.printable()), \(encoder.imageSide) px in patches of \(encoder.patchSide) "
       + "→ \(encoder.features) × \(encoder.hidden), \(encoder.blocks) blocks, \(encoder.heads) heads, "
       + "ffn \(encoder.ffn), \(encoder.activation.rawValue); features after block \(selection.layer)"
       + (selection.dropsFirst ? ", first row dropped" : "")
@@ -195,7 +190,8 @@ struct InspectReport {
               "storage": .string(tensor.storage),
               "bytes": .number(JSONNumber(tensor.bytes)),
             ]
-          })
+          }
+        )
       ),
     ]
   }

@@ -12,7 +12,9 @@ struct SEA: ParsableCommand {
     abstract: "Run vision-language models on this machine.",
     discussion: HostCommand.help,
     version: ModelFile.toolVersion,
-    subcommands: [InspectCommand.self, TokenizeCommand.self]
+    subcommands: [
+      RunCommand.self, InspectCommand.self, TokenizeCommand.self, ProbeCommand.self,
+    ]
   )
 
   static func main() {

@@ -5,6 +5,7 @@ import ArgumentParser
 import SEACommandLine
 import SEAFormat
 import SEAModel
+import SEARuntime
 import SEAText
 
 struct TokenizeCommand: SEACommand {
@@ -45,18 +46,18 @@ struct TokenizeCommand: SEACommand {
   private static let maxBytes = 64 << 20
 
   func validate() throws {
-    guard !(decode && chat) else { throw ValidationError("--decode and --chat contradict each other") }
+    guard !(decode && chat) else {
+      throw ValidationError("--decode and --chat contradict each other")
+    }
     guard !omitsTemplate || special else { throw ValidationError("--no-template needs --special") }
   }
 
   func run(_ console: Console) throws {
-    let file = try ModelFile(path: path)
-    let description = try file.modelDescription()
-    let tokenizer = try file.tokenizer()
+    let model = try Model(path: path)
     let codec = TokenCodec(
-      tokenizer: tokenizer,
-      template: chat ? try template(of: description) : nil,
-      imagePositions: description.encoder?.features,
+      tokenizer: try model.requireTokenizer(),
+      template: chat ? try model.template() : nil,
+      imagePositions: model.description.encoder?.features,
       isSpecial: special,
       addsTemplate: special && !omitsTemplate
     )
@@ -74,13 +75,6 @@ struct TokenizeCommand: SEACommand {
     } else {
       try show(try codec.encode(try input()), codec, console)
     }
-  }
-
-  private func template(of description: ModelDescription) throws -> Template {
-    guard let template = description.template else {
-      throw CommandError(.badData, "\(path.printable()): the model has no template")
-    }
-    return template
   }
 
   private func input() throws -> [UInt8] {
@@ -185,11 +179,19 @@ private struct TokenCodec {
   func encode(_ text: [UInt8]) throws -> [Int32] {
     guard let template else {
       return tokenizer.encode(
-        bytes: text, recognizesSpecial: isSpecial, addsTemplate: addsTemplate)
+        bytes: text,
+        recognizesSpecial: isSpecial,
+        addsTemplate: addsTemplate
+      )
     }
-    let marks = text.split(separator: Array(Prompt.imageMark.utf8), omittingEmptySubsequences: false)
+    let marks = text.split(
+      separator: Array(Prompt.imageMark.utf8),
+      omittingEmptySubsequences: false
+    )
     let turn = try Prompt.Turn(
-      marked: String(decoding: text, as: UTF8.self), images: marks.count - 1)
+      marked: String(decoding: text, as: UTF8.self),
+      images: marks.count - 1
+    )
     return tokenizer.encode(try Prompt(turns: [turn]).segments(template))
   }
 

@@ -26,50 +26,63 @@ struct ConvertCommand: SEACommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Folder of the vision encoder.", valueName: "folder"))
+    help: ArgumentHelp("Folder of the vision encoder.", valueName: "folder")
+  )
   var vision: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Folder of the language model.", valueName: "folder"))
+    help: ArgumentHelp("Folder of the language model.", valueName: "folder")
+  )
   var llm: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("File with the adapter's weights.", valueName: "file"))
+    help: ArgumentHelp("File with the adapter's weights.", valueName: "file")
+  )
   var adapter: String?
 
   @Option(
     help: ArgumentHelp(
-      "Conversation template: \(Template.names.joined(separator: ", ")).", valueName: "name"))
+      "Conversation template: \(Template.names.joined(separator: ", ")).",
+      valueName: "name"
+    )
+  )
   var template: String?
 
   @Option(help: ArgumentHelp("Image recipe.", valueName: "name"))
   var recipe: String?
 
   @Option(
-    name: .customLong("select-layer"), parsing: .unconditional,
+    name: .customLong("select-layer"),
+    parsing: .unconditional,
     help: ArgumentHelp(
-      "Hidden state that feeds the adapter, negative from the end.", valueName: "n"),
-    transform: Checked.integer(-1024...1024))
+      "Hidden state that feeds the adapter, negative from the end.",
+      valueName: "n"
+    ),
+    transform: Checked.integer(-1024...1024)
+  )
   var selectLayer: Int?
 
   @Option(
     name: .customLong("select-feature"),
     help: ArgumentHelp("Rows that feed the adapter: patch or cls_patch.", valueName: "name"),
-    transform: Checked.choice(FeatureRows.allCases.map { ($0.rawValue, $0) }))
+    transform: Checked.choice(FeatureRows.allCases.map { ($0.rawValue, $0) })
+  )
   var selectFeature: FeatureRows?
 
   @Option(
     name: .customLong("visual-scale"),
     help: ArgumentHelp("Scale of Gemma's visual tokens: auto, sqrt or one.", valueName: "name"),
-    transform: Checked.choice(VisualScaleChoice.allCases.map { ($0.rawValue, $0) }))
+    transform: Checked.choice(VisualScaleChoice.allCases.map { ($0.rawValue, $0) })
+  )
   var visualScale = VisualScaleChoice.automatic
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("What the weights were trained on, kept in the file.", valueName: "text"),
-    transform: Checked.text)
+    transform: Checked.text
+  )
   var training: String?
 
   @OptionGroup var compute: ComputeOptions
@@ -96,7 +109,10 @@ struct ConvertCommand: SEACommand {
       threads: compute.threadCount
     )
     try writing.run(
-      schema: "sea.convert/1", fields: [("inventory", model.inventory.json)], console)
+      schema: "sea.convert/1",
+      fields: [("inventory", model.inventory.json)],
+      console
+    )
   }
 
   private var options: SourceOptions {

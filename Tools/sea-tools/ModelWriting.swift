@@ -5,6 +5,7 @@ import SEACommandLine
 import SEAFormat
 import SEAModel
 import SEAQuantizer
+import SEARuntime
 import SEATensor
 import SEAText
 
@@ -31,12 +32,15 @@ struct ModelWriting {
     fields: [(key: String, value: JSONValue)],
     _ console: Console
   ) throws {
-    let report = try write(console)
-    let fields = fields + [
-      ("output", .string(target.path)), ("quantization", report.json),
-    ]
+    // The threads of writing and of judging are the same.
+    let execution = Execution(kernels: kernels, threads: threads)
+    let report = try write(console, on: execution)
+    let verdict = target.omitsVerdict ? nil : try judge(console, on: execution)
+    var fields = fields + [("output", .string(target.path)), ("quantization", report.json)]
+    if let verdict { fields.append(("parity", verdict.json)) }
     var lines = listsErrors ? [report.text()] : []
     lines.append(summary(report))
+    if let verdict { lines.append(verdict.text) }
     if console.isVerbose, !listsErrors { console.terminal.note(report.text(limit: 20)) }
     try save(schema: schema, fields)
     if console.isJSON {
@@ -45,17 +49,48 @@ struct ModelWriting {
       for line in lines { try console.output.line(line) }
     }
     try console.output.flush()
+    guard let verdict, !verdict.isGood else { return }
+    throw CommandError(
+      .gateFailed,
+      "\(target.path.printable(limit: 4096)): does not follow its source: "
+        + verdict.failures.joined(separator: ", ")
+    )
+  }
+
+  /// How far the written file is from its source; nil where there is nothing to run.
+  private func judge(_ console: Console, on execution: Execution) throws -> ParityVerdict? {
+    let model = source.model
+    guard model.encoder != nil || model.adapter != nil || model.language != nil else { return nil }
+    let start = System.seconds
+    let comparison = try ParityComparison(source: source, path: target.path, on: execution)
+    do {
+      return try comparison.run(
+        progress: { done, total in
+          console.terminal.progress(
+            "judge",
+            done: done,
+            total: total,
+            unit: { "\($0) blocks" },
+            since: start
+          )
+        },
+        isCancelled: { Interruption.status != nil }
+      )
+    } catch QuantizerError.cancelled {
+      try Interruption.check()
+      throw QuantizerError.cancelled
+    }
   }
 
   /// The file, with progress; the file appears when it is complete.
-  private func write(_ console: Console) throws -> QuantizationReport {
+  private func write(_ console: Console, on execution: Execution) throws -> QuantizationReport {
     let builder = ModelFileBuilder(
       source: source,
       tokenizer: tokenizer,
       policy: target.policy,
       provenance: .object(provenance),
       allowsNonFinite: target.allowsNonFinite,
-      pool: WorkerPool(threads: threads),
+      pool: execution.pool,
       kernels: kernels
     )
     let start = System.seconds
@@ -64,7 +99,12 @@ struct ModelWriting {
         to: target.path,
         progress: { progress in
           console.terminal.progress(
-            "write", done: progress.done, total: progress.total, unit: Quantity.bytes, since: start)
+            "write",
+            done: progress.done,
+            total: progress.total,
+            unit: Quantity.bytes,
+            since: start
+          )
         },
         isCancelled: { Interruption.status != nil }
       )
@@ -93,7 +133,8 @@ struct ModelWriting {
       description.adapter == nil ? nil : "adapter",
       description.language == nil ? nil : "llm",
     ]
-    return "\(target.path.printable(limit: 4096)): \(parts.compactMap(\.self).joined(separator: ", "))"
+    return
+      "\(target.path.printable(limit: 4096)): \(parts.compactMap(\.self).joined(separator: ", "))"
       + (storages.isEmpty ? "" : "; " + storages.joined(separator: ", "))
   }
 }

@@ -26,20 +26,26 @@ enum GroupChoice: Sendable, Equatable {
 
 struct TargetOptions: ParsableArguments {
   @Option(
-    name: [.customShort("o"), .customLong("output")], parsing: .unconditional,
+    name: [.customShort("o"), .customLong("output")],
+    parsing: .unconditional,
     help: ArgumentHelp("The model file to write.", valueName: "file"),
-    transform: Checked.text)
+    transform: Checked.text
+  )
   var path: String
 
   @Option(
     help: ArgumentHelp("How weights are stored: f32, bf16 or int8.", valueName: "type"),
-    transform: Checked.choice(WeightChoice.allCases.map { ($0.rawValue, $0) }))
+    transform: Checked.choice(WeightChoice.allCases.map { ($0.rawValue, $0) })
+  )
   var weights = WeightChoice.int8
 
   @Option(
     help: ArgumentHelp(
-      "Inputs that share a scale in int8: 32, 64, 128 or row (default: 128).", valueName: "n"),
-    transform: Checked.choice(GroupChoice.names))
+      "Inputs that share a scale in int8: 32, 64, 128 or row (default: 128).",
+      valueName: "n"
+    ),
+    transform: Checked.choice(GroupChoice.names)
+  )
   var group: GroupChoice?
 
   @Flag(name: .customLong("no-verify"), help: "Leave out the parity verdict.")
@@ -48,7 +54,8 @@ struct TargetOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Also write the whole account as JSON.", valueName: "file"),
-    transform: Checked.text)
+    transform: Checked.text
+  )
   var report: String?
 
   @Flag(name: .customLong("allow-nonfinite"), help: "Accept weights that are NaN or infinite.")
@@ -81,7 +88,9 @@ struct TargetOptions: ParsableArguments {
     for output in [path, report].compactMap(\.self)
     where System.kind(of: output) == S_IFDIR || output.utf8.last == UInt8(ascii: "/") {
       throw CommandError(
-        .usage, "\(output.printable(limit: 4096)): cannot be written: it is a folder")
+        .usage,
+        "\(output.printable(limit: 4096)): cannot be written: it is a folder"
+      )
     }
   }
 
@@ -94,7 +103,8 @@ struct TargetOptions: ParsableArguments {
       throw CommandError(
         .usage,
         "\(output.printable(limit: 4096)): output and input \(input.printable(limit: 4096)) "
-          + "are the same file")
+          + "are the same file"
+      )
     }
   }
 }

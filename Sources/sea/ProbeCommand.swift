@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sea probe`: every intermediate of a forward pass, for comparison with other implementations.
+
+import ArgumentParser
+import SEACommandLine
+import SEAFormat
+import SEAImage
+import SEAModel
+import SEARuntime
+import SEATensor
+import SEAText
+
+struct ProbeCommand: SEACommand {
+  static let configuration = CommandConfiguration(
+    commandName: "probe",
+    abstract: "Write every intermediate of a forward pass as f32 tensors.",
+    discussion: """
+      Tensors: pixels, vision.hidden.I, vision.features, visual_tokens, input_ids (-200 stands for \
+      a picture), inputs_embeds, llm.hidden.I, logits, generated_ids. Parts that the model lacks or \
+      the input does not reach are absent.
+      """
+  )
+
+  @Argument(help: ArgumentHelp("The model file.", valueName: "model"))
+  var path: String
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("A PNG or JPEG file, - for standard input.", valueName: "file")
+  )
+  var image: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "A safetensors file with the tensor pixels [3, H, W], already normalised.",
+      valueName: "file"
+    )
+  )
+  var pixels: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("A user's message, put into the model's template.", valueName: "text")
+  )
+  var prompt: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Token ids between commas, -200 for the picture.", valueName: "ids"),
+    transform: ProbeInput.ids
+  )
+  var ids: [Int32]?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "A safetensors file with the tensor inputs_embeds [T, hidden] in the space of the table.",
+      valueName: "file"
+    )
+  )
+  var embeds: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Also choose n tokens greedily; nothing stops them early.",
+      valueName: "n"
+    ),
+    transform: Checked.integer(1...1_048_576)
+  )
+  var generate: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Type of stored keys and values: f32 or f16 (default: f32 for f32 weights, else f16).",
+      valueName: "type"
+    ),
+    transform: Checked.choice(CacheType.allCases.map { ($0.rawValue, $0) })
+  )
+  var kv: CacheType?
+
+  @Option(
+    name: [.customShort("o"), .customLong("output")],
+    parsing: .unconditional,
+    help: ArgumentHelp("The safetensors file to write.", valueName: "file"),
+    transform: Checked.text
+  )
+  var target: String
+
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    guard image == nil || pixels == nil else {
+      throw ValidationError("--image and --pixels contradict each other")
+    }
+    let prompts = [prompt != nil, ids != nil, embeds != nil].count { $0 }
+    guard prompts <= 1 else { throw ValidationError("give one of --prompt, --ids and --embeds") }
+    guard prompts == 1 || generate == nil else {
+      throw ValidationError("--generate needs --prompt, --ids or --embeds")
+    }
+    guard prompts == 1 || image != nil || pixels != nil else {
+      throw ValidationError("nothing to probe: give an image, a prompt, or both")
+    }
+  }
+
+  func run(_ console: Console) throws {
+    let execution = Execution(kernels: try compute.kernels(), threads: compute.threadCount)
+    let inputs = [path, image, pixels, embeds].compactMap(\.self)
+    guard !inputs.contains(where: { System.isSameFile($0, target) }) else {
+      throw CommandError(
+        .usage,
+        "\(target.printable(limit: 4096)): output and input are the same file"
+      )
+    }
+    let model = try Model(path: path)
+    let input = ProbeInput(pixels: try readPixels(model), prompt: try readPrompt(model))
+    let probe = Probe(
+      model: model,
+      input: input,
+      generated: generate ?? 0,
+      cacheType: kv,
+      execution: execution
+    )
+    let names = try probe.write(to: target)
+    if console.isJSON {
+      try console.output.object(
+        schema: "sea.probe/1",
+        [("output", .string(target)), ("tensors", .array(names.map { .string($0) }))]
+      )
+    } else {
+      console.explain("\(target.printable(limit: 4096)): \(names.joined(separator: ", "))")
+    }
+  }
+
+  private func readPixels(_ model: Model) throws -> [Float]? {
+    if let pixels {
+      let side = try model.requireEncoder().encoder.imageSide
+      return try ProbeInput.tensor("pixels", in: pixels, shape: [3, side, side])
+    }
+    guard let image else { return nil }
+    _ = try model.requireEncoder()
+    return try model.pixels(of: ImageInput.read(image, orientation: .ignored)).values
+  }
+
+  private func readPrompt(_ model: Model) throws -> ProbeInput.PromptInput? {
+    if let ids { return .ids(ids) }
+    if let embeds {
+      let hidden = try model.requireLanguage().language.hidden
+      return .embeddings(
+        try MatrixView(
+          try ProbeInput.tensor("inputs_embeds", in: embeds, shape: [nil, hidden]),
+          columns: hidden
+        )
+      )
+    }
+    guard let prompt else { return nil }
+    let images = image == nil && pixels == nil ? 0 : 1
+    let turn = try Prompt.Turn(marked: prompt, images: images)
+    return .ids(try model.ids(of: Prompt(turns: [turn]), template: model.template()))
+  }
+}
