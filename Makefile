@@ -19,6 +19,8 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 
 DEMO_MODEL := Models/demo.sea
 DEMO_IMAGE := Models/images/harbour.png
 DEMO_QUESTION := What is in this picture?
+# Greedy decoding of random weights repeats one token: draw, with a seed, so that there is text to see.
+DEMO_OPTIONS := --max-tokens 24 --temperature 1 --seed 1
 
 help: ## List the jobs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +65,7 @@ thread: libraries
 	$(SANITIZE) --sanitize=thread --scratch-path .build/thread
 
 demo: build ## Ask the demo model about a picture
-	.build/release/sea run $(DEMO_MODEL) --image $(DEMO_IMAGE) "$(DEMO_QUESTION)"
+	.build/release/sea run $(DEMO_MODEL) --image $(DEMO_IMAGE) $(DEMO_OPTIONS) "$(DEMO_QUESTION)"
 
 unsafe: ## Count the uses of `unsafe` by file
 	@git grep -cwE 'unsafe' -- 'Sources/*.swift' 'Tools/*.swift' | sort -t: -k2 -rn

@@ -33,7 +33,9 @@ static float pack_group(const float *w,
     if (code != code) {
       code = 0;  // NaN weights count as 0, as NaN activations do
     }
-    block[csimd_q8_code_offset(row, j, group, group)] = (uint8_t)((int)code + CSIMD_Q8_ZERO);
+    // One block: a quad of inputs is 32 rows of four codes.
+    size_t place = j / CSIMD_Q8_QUAD * CSIMD_Q8_ROWS * CSIMD_Q8_QUAD + row * CSIMD_Q8_QUAD;
+    block[place + j % CSIMD_Q8_QUAD] = (uint8_t)((int)code + CSIMD_Q8_ZERO);
     if (j < count) {
       double lost = (double)w[j] - (double)code * (double)scale;
       *error += lost * lost;
@@ -71,11 +73,18 @@ void csimd_q8_pack_panel(const float *w,
 }
 
 void csimd_q8_unpack_row(const csimd_q8_weights *w, size_t row, float *out) {
-  const uint8_t *packed = w->panels;
-  for (size_t k = 0; k < w->k; k++) {
-    int code = packed[csimd_q8_code_offset(row, k, w->k, w->group)] - CSIMD_Q8_ZERO;
+  size_t group = w->group, within = row % CSIMD_Q8_ROWS;
+  const uint8_t *block =
+      (const uint8_t *)w->panels + row / CSIMD_Q8_ROWS * csimd_q8_panel_bytes(w->k, group);
+  for (size_t first = 0; first < w->k; first += group, block += csimd_q8_block_bytes(group)) {
     float scale;
-    memcpy(&scale, packed + csimd_q8_scale_offset(row, k, w->k, w->group), sizeof scale);
-    out[k] = (float)code * scale;
+    memcpy(&scale, block + csimd_q8_scale_offset(within, 0, group, group), sizeof scale);
+    size_t count = w->k - first < group ? w->k - first : group;
+    // A row's codes stand four together, one quad of inputs after the other.
+    const uint8_t *codes = block + within * CSIMD_Q8_QUAD;
+    for (size_t j = 0; j < count; j++) {
+      size_t place = j / CSIMD_Q8_QUAD * CSIMD_Q8_ROWS * CSIMD_Q8_QUAD + j % CSIMD_Q8_QUAD;
+      out[first + j] = (float)(codes[place] - CSIMD_Q8_ZERO) * scale;
+    }
   }
 }
