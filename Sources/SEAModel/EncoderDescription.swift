@@ -44,6 +44,15 @@ package struct EncoderDescription: Sendable, Equatable {
   /// The final norm is stored.
   package var hasFinalNorm: Bool
   package var selection: FeatureSelection
+  /// Sides in pixels at which a picture is seen; empty: at `imageSide` alone.
+  ///
+  /// Ascending multiples of `imageSide`, which is the first of them. The features of all scales stand
+  /// side by side.
+  package var scales: [Int]
+  /// Width of the joint space that a projection without bias leads to; nil: there is none.
+  package var projection: Int?
+  /// A learned query attends over the final rows: the joint space without a projection.
+  package var hasPoolingHead: Bool
 
   /// Memberwise; see the properties.
   package init(
@@ -60,7 +69,10 @@ package struct EncoderDescription: Sendable, Equatable {
     hasPatchBias: Bool,
     hasPreNorm: Bool,
     hasFinalNorm: Bool,
-    selection: FeatureSelection
+    selection: FeatureSelection,
+    scales: [Int] = [],
+    projection: Int? = nil,
+    hasPoolingHead: Bool = false
   ) {
     self.family = family
     self.imageSide = imageSide
@@ -76,6 +88,9 @@ package struct EncoderDescription: Sendable, Equatable {
     self.hasPreNorm = hasPreNorm
     self.hasFinalNorm = hasFinalNorm
     self.selection = selection
+    self.scales = scales
+    self.projection = projection
+    self.hasPoolingHead = hasPoolingHead
   }
 
   /// Patches along one side.
@@ -86,6 +101,12 @@ package struct EncoderDescription: Sendable, Equatable {
   package var rows: Int { patches + (hasClassToken ? 1 : 0) }
   /// Rows that feed the adapter.
   package var features: Int { rows - (selection.dropsFirst ? 1 : 0) }
+  /// Values of a feature: those of every scale.
+  package var featureWidth: Int { hidden * max(scales.count, 1) }
+  /// Side in pixels of the picture that the recipe makes.
+  package var inputSide: Int { scales.last ?? imageSide }
+  /// Width of the joint space, or nil when the encoder does not lead there.
+  package var jointWidth: Int? { projection ?? (hasPoolingHead ? hidden : nil) }
   package var headDim: Int { hidden / heads }
   /// Values of one patch: 3 channels of `patchSide²`.
   package var patchValues: Int { 3 * patchSide * patchSide }
@@ -93,6 +114,8 @@ package struct EncoderDescription: Sendable, Equatable {
 
 extension EncoderDescription {
   /// Reads the fields from JSON.
+  ///
+  /// Fields that older files lack are optional.
   ///
   /// - Throws: `ModelError` naming the field.
   package init(json: JSONValue, path: String = "vision") throws(ModelError) {
@@ -116,33 +139,48 @@ extension EncoderDescription {
         layer: try selection.int("layer", in: 0...1024),
         appliesFinalNorm: try selection.bool("applies_final_norm"),
         dropsFirst: try selection.bool("drops_first")
-      )
+      ),
+      scales: fields.optional("scales") == nil
+        ? [] : try fields.ints("scales", in: 1...8192, count: 1...8),
+      projection: fields.optional("projection") == nil
+        ? nil : try fields.int("projection", in: 1...65_536),
+      hasPoolingHead: fields.optional("pooling_head") == nil
+        ? false : try fields.bool("pooling_head")
     )
     try validate(path: path)
   }
 
   /// The fields as JSON.
   package var json: JSONValue {
-    [
-      "family": .string(family),
-      "image_side": .number(JSONNumber(imageSide)),
-      "patch_side": .number(JSONNumber(patchSide)),
-      "hidden": .number(JSONNumber(hidden)),
-      "blocks": .number(JSONNumber(blocks)),
-      "heads": .number(JSONNumber(heads)),
-      "ffn": .number(JSONNumber(ffn)),
-      "activation": .string(activation.rawValue),
-      "epsilon": .number(JSONNumber(epsilon)),
-      "class_token": .bool(hasClassToken),
-      "patch_bias": .bool(hasPatchBias),
-      "pre_norm": .bool(hasPreNorm),
-      "final_norm": .bool(hasFinalNorm),
-      "selection": [
-        "layer": .number(JSONNumber(selection.layer)),
-        "applies_final_norm": .bool(selection.appliesFinalNorm),
-        "drops_first": .bool(selection.dropsFirst),
-      ],
+    var fields: [(String, JSONValue)] = [
+      ("family", .string(family)),
+      ("image_side", .number(JSONNumber(imageSide))),
+      ("patch_side", .number(JSONNumber(patchSide))),
+      ("hidden", .number(JSONNumber(hidden))),
+      ("blocks", .number(JSONNumber(blocks))),
+      ("heads", .number(JSONNumber(heads))),
+      ("ffn", .number(JSONNumber(ffn))),
+      ("activation", .string(activation.rawValue)),
+      ("epsilon", .number(JSONNumber(epsilon))),
+      ("class_token", .bool(hasClassToken)),
+      ("patch_bias", .bool(hasPatchBias)),
+      ("pre_norm", .bool(hasPreNorm)),
+      ("final_norm", .bool(hasFinalNorm)),
+      (
+        "selection",
+        [
+          "layer": .number(JSONNumber(selection.layer)),
+          "applies_final_norm": .bool(selection.appliesFinalNorm),
+          "drops_first": .bool(selection.dropsFirst),
+        ]
+      ),
     ]
+    if !scales.isEmpty {
+      fields.append(("scales", .array(scales.map { .number(JSONNumber($0)) })))
+    }
+    if let projection { fields.append(("projection", .number(JSONNumber(projection)))) }
+    if hasPoolingHead { fields.append(("pooling_head", true)) }
+    return .object(JSONObject(fields))
   }
 
   /// Checks what single fields cannot: divisibility, grid size, selection.
@@ -196,6 +234,45 @@ extension EncoderDescription {
         field: "\(path).selection.drops_first",
         found: "true",
         expected: "at least one remaining row"
+      )
+    }
+    try validateScales(path: path)
+    try validateJointSpace(path: path)
+  }
+
+  private func validateScales(path: String) throws(ModelError) {
+    guard !scales.isEmpty else { return }
+    let isAscending = zip(scales, scales.dropFirst()).allSatisfy { $0 < $1 }
+    guard scales[0] == imageSide, isAscending, scales.allSatisfy({ $0 % imageSide == 0 }) else {
+      throw .invalid(
+        field: "\(path).scales",
+        found: "\(scales)",
+        expected: "ascending multiples of the image side \(imageSide), starting with it"
+      )
+    }
+    guard features == patches else {
+      throw .invalid(
+        field: "\(path).selection.drops_first",
+        found: "\(selection.dropsFirst)",
+        expected: "exactly the patches where several scales are joined"
+      )
+    }
+  }
+
+  private func validateJointSpace(path: String) throws(ModelError) {
+    guard jointWidth != nil else { return }
+    let field = "\(path).\(projection == nil ? "pooling_head" : "projection")"
+    guard hasFinalNorm else {
+      throw .invalid(field: field, found: "present", expected: "none without a final norm")
+    }
+    guard scales.isEmpty else {
+      throw .invalid(field: field, found: "present", expected: "none with several scales")
+    }
+    guard projection == nil || hasClassToken && !hasPoolingHead else {
+      throw .invalid(
+        field: field,
+        found: "present",
+        expected: "none without a class token or beside a pooling head"
       )
     }
   }

@@ -24,6 +24,8 @@ package struct ModelDescription: Sendable, Equatable {
   /// The checkpoint's name, for people.
   package var name: String
   package var encoder: EncoderDescription?
+  /// The encoder's companion for words; only labels need it.
+  package var textTower: TextTowerDescription?
   package var adapter: AdapterDescription?
   package var language: LanguageModelDescription?
   /// How pictures become the encoder's input; present with an encoder.
@@ -38,6 +40,7 @@ package struct ModelDescription: Sendable, Equatable {
   package init(
     name: String,
     encoder: EncoderDescription? = nil,
+    textTower: TextTowerDescription? = nil,
     adapter: AdapterDescription? = nil,
     language: LanguageModelDescription? = nil,
     recipe: ImageRecipe? = nil,
@@ -47,6 +50,7 @@ package struct ModelDescription: Sendable, Equatable {
   ) {
     self.name = name
     self.encoder = encoder
+    self.textTower = textTower
     self.adapter = adapter
     self.language = language
     self.recipe = recipe
@@ -60,12 +64,20 @@ package struct ModelDescription: Sendable, Equatable {
   /// - Throws: `ModelError.invalid`.
   package func validate() throws(ModelError) {
     try encoder?.validate()
+    try textTower?.validate()
     try language?.validate()
-    if let encoder, let adapter, encoder.hidden != adapter.inputWidth {
+    if let width = encoder?.jointWidth, let textTower, width != textTower.jointWidth {
+      throw .invalid(
+        field: "vtext.projection",
+        found: "\(textTower.jointWidth) outputs",
+        expected: "the joint space's width \(width)"
+      )
+    }
+    if let encoder, let adapter, encoder.featureWidth != adapter.inputWidth {
       throw .invalid(
         field: "adapter.widths",
         found: "\(adapter.inputWidth) inputs",
-        expected: "the encoder's width \(encoder.hidden)"
+        expected: "the encoder's width \(encoder.featureWidth)"
       )
     }
     if let language, let adapter, language.hidden != adapter.outputWidth {
@@ -83,7 +95,7 @@ package struct ModelDescription: Sendable, Equatable {
       )
     }
     if let encoder, let recipe {
-      let side = encoder.imageSide
+      let side = encoder.inputSide
       guard recipe.outputSize == ImageSize(height: side, width: side) else {
         let found = recipe.outputSize.map { "\($0.width)×\($0.height) pixels" } ?? "no fixed size"
         throw .invalid(
@@ -114,6 +126,7 @@ extension ModelDescription {
     self.init(name: try fields.string("name"))
     visualScale = try fields.positive("visual_scale")
     if let part = fields.optional("vision") { encoder = try EncoderDescription(json: part) }
+    if let part = fields.optional("vtext") { textTower = try TextTowerDescription(json: part) }
     if let part = fields.optional("adapter") { adapter = try AdapterDescription(json: part) }
     if let part = fields.optional("llm") { language = try LanguageModelDescription(json: part) }
     if let part = fields.optional("recipe") { recipe = try ImageRecipe(json: part, path: "recipe") }
@@ -140,6 +153,7 @@ extension ModelDescription {
       ("name", .string(name)), ("visual_scale", .number(JSONNumber(visualScale))),
     ]
     if let encoder { fields.append(("vision", encoder.json)) }
+    if let textTower { fields.append(("vtext", textTower.json)) }
     if let adapter { fields.append(("adapter", adapter.json)) }
     if let language { fields.append(("llm", language.json)) }
     if let recipe { fields.append(("recipe", recipe.json)) }

@@ -41,12 +41,17 @@ package enum WeightStorage: Sendable, Equatable, Hashable {
 package enum TensorRole: String, Sendable, CaseIterable {
   case patchEmbedding = "patch"
   case encoderLinear = "vision"
+  case textTowerLinear = "vtext"
+  case jointLinear = "joint"
   case adapterLinear = "adapter"
   case embeddingTable = "embedding"
   case languageLinear = "llm"
   case languageHead = "head"
   /// Norms, biases, positions: always f32.
   case vector = "vector"
+
+  /// True for roles that every model file states; files from before the others have no such tensors.
+  var isRequired: Bool { self != .textTowerLinear && self != .jointLinear }
 }
 
 /// Storage per role, and for single tensors that need another one.
@@ -63,12 +68,14 @@ package struct PrecisionPolicy: Sendable, Equatable {
     exceptions = [:]
   }
 
-  /// The default int8 policy: the adapter, which carries all that alignment trained, and the patch
-  /// embedding, whose inputs are raw pixels, stay bf16; together they are under 1 % of the bytes.
+  /// The default int8 policy: the adapter, which carries all that alignment trained, the patch
+  /// embedding, whose inputs are raw pixels, and the projections into the joint space, whose outputs
+  /// are compared as they are, stay bf16; together they are under 1 % of the bytes.
   package static func int8(group: Int?) -> PrecisionPolicy {
     var policy = PrecisionPolicy(all: .int8(group: group))
     policy.roles[.adapterLinear] = .bfloat16
     policy.roles[.patchEmbedding] = .bfloat16
+    policy.roles[.jointLinear] = .bfloat16
     return policy
   }
 
@@ -84,6 +91,7 @@ package struct PrecisionPolicy: Sendable, Equatable {
     let fields = FieldReader(json, path: path)
     self.init(all: .float32)
     for role in TensorRole.allCases where role != .vector {
+      guard role.isRequired || fields.optional(role.rawValue) != nil else { continue }
       roles[role] = try Self.storage(
         try fields.string(role.rawValue),
         field: fields.name(role.rawValue)

@@ -17,6 +17,7 @@ package struct TensorPlan: Sendable {
   package init(_ description: ModelDescription, policy: PrecisionPolicy) throws(ModelError) {
     self.policy = policy
     if let encoder = description.encoder { add(encoder) }
+    if let tower = description.textTower { add(tower) }
     if let adapter = description.adapter { add(adapter) }
     if let language = description.language { add(language) }
     for spec in matrices where spec.byteCount == 0 {
@@ -70,19 +71,53 @@ extension TensorPlan {
     vector("vision.position", hidden, rows: encoder.rows)
     if encoder.hasPreNorm { norm("vision.prenorm", hidden) }
     for block in 0..<encoder.blocks {
-      let name = "vision.blk.\(block)"
-      norm("\(name).norm1", hidden)
-      for part in ["q", "k", "v", "o"] {
-        matrix("\(name).attn.\(part).weight", hidden, hidden, .encoderLinear)
-        vector("\(name).attn.\(part).bias", hidden)
-      }
-      norm("\(name).norm2", hidden)
-      matrix("\(name).mlp.fc1.weight", encoder.ffn, hidden, .encoderLinear)
-      vector("\(name).mlp.fc1.bias", encoder.ffn)
-      matrix("\(name).mlp.fc2.weight", hidden, encoder.ffn, .encoderLinear)
-      vector("\(name).mlp.fc2.bias", hidden)
+      addBlock("vision.blk.\(block)", hidden, encoder.ffn, .encoderLinear)
     }
     if encoder.hasFinalNorm { norm("vision.norm", hidden) }
+    if let width = encoder.projection { matrix("vision.proj.weight", width, hidden, .jointLinear) }
+    if encoder.hasPoolingHead {
+      vector("vision.head.probe", hidden)
+      addAttention("vision.head", hidden, .encoderLinear)
+      norm("vision.head.norm", hidden)
+      addMLP("vision.head", hidden, encoder.ffn, .encoderLinear)
+    }
+  }
+
+  /// Text tower tensors: `vtext.*`.
+  private mutating func add(_ tower: TextTowerDescription) {
+    let hidden = tower.hidden
+    matrix("vtext.embed.weight", tower.vocab, hidden, .textTowerLinear)
+    vector("vtext.position", hidden, rows: tower.context)
+    for block in 0..<tower.blocks {
+      addBlock("vtext.blk.\(block)", hidden, tower.ffn, .textTowerLinear)
+    }
+    norm("vtext.norm", hidden)
+    if let projection = tower.projection {
+      matrix("vtext.proj.weight", projection.width, hidden, .jointLinear)
+      if projection.hasBias { vector("vtext.proj.bias", projection.width) }
+    }
+  }
+
+  /// A block of either tower: every layer has a bias.
+  private mutating func addBlock(_ name: String, _ hidden: Int, _ ffn: Int, _ role: TensorRole) {
+    norm("\(name).norm1", hidden)
+    addAttention(name, hidden, role)
+    norm("\(name).norm2", hidden)
+    addMLP(name, hidden, ffn, role)
+  }
+
+  private mutating func addAttention(_ name: String, _ hidden: Int, _ role: TensorRole) {
+    for part in ["q", "k", "v", "o"] {
+      matrix("\(name).attn.\(part).weight", hidden, hidden, role)
+      vector("\(name).attn.\(part).bias", hidden)
+    }
+  }
+
+  private mutating func addMLP(_ name: String, _ hidden: Int, _ ffn: Int, _ role: TensorRole) {
+    matrix("\(name).mlp.fc1.weight", ffn, hidden, role)
+    vector("\(name).mlp.fc1.bias", ffn)
+    matrix("\(name).mlp.fc2.weight", hidden, ffn, role)
+    vector("\(name).mlp.fc2.bias", hidden)
   }
 
   /// Adapter tensors: `adapter.N.*`.
