@@ -72,8 +72,9 @@ package struct MemoryPlan: Sendable, Equatable {
       if !isCopied { add("encoder weights", Self.bytes(model.plan, "vision."), .mapped, .vision) }
       add(
         "encoder scratch",
-        EncoderScratch.byteCount(encoder, threads: threads) + 3 * encoder.imageSide
-          * encoder.imageSide * MemoryLayout<Float>.size,
+        EncoderScratch.byteCount(encoder, threads: threads)
+          + (3 * encoder.inputSide * encoder.inputSide + VisionEncoder.scaleValues(encoder))
+            * MemoryLayout<Float>.size,
         .anonymous,
         .vision
       )

@@ -26,6 +26,8 @@ public final class Model: Sendable {
   package let tokenizer: Tokenizer?
   /// Pixels to patch features.
   package let encoder: VisionEncoder?
+  /// Words to points of the joint space.
+  package let textTower: TextTower?
   /// Patch features to visual tokens.
   package let adapter: Adapter?
   /// Ids and visual tokens to scores.
@@ -68,6 +70,8 @@ public final class Model: Sendable {
       } else {
         nil
       }
+    textTower =
+      if let tower = description.textTower { try TextTower(tower, weights: weights) } else { nil }
     adapter =
       if let adapter = description.adapter { try Adapter(adapter, weights: weights) } else { nil }
     language =

@@ -9,6 +9,12 @@ package enum TracePoint: Sendable, Equatable {
   case visionHidden(block: Int)
   /// What the adapter gets; `[patches, width]`.
   case visionFeatures
+  /// Features of the scale of `ratio` tiles a side, put together; `[width, rows · columns]`.
+  case scaleMap(ratio: Int)
+  /// Patches in the joint space; `[patches, joint]`.
+  case visionProjected
+  /// The picture in the joint space; `[1, joint]`.
+  case visionPooled
   /// What the language model gets; `[patches, hidden]`.
   case visualTokens
   /// Rows that enter the first block, every scale applied; `[tokens, hidden]`.
@@ -23,6 +29,9 @@ package enum TracePoint: Sendable, Equatable {
     switch self {
     case .visionHidden(let block): "vision.hidden.\(block)"
     case .visionFeatures: "vision.features"
+    case .scaleMap(let ratio): "s2.map.\(ratio)"
+    case .visionProjected: "vision.projected"
+    case .visionPooled: "vision.pooled"
     case .visualTokens: "visual_tokens"
     case .inputEmbeddings: "inputs_embeds"
     case .languageHidden(let block): "llm.hidden.\(block)"

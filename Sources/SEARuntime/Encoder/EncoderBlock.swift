@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One block of the vision encoder.
+// One block of the vision encoder or of its text tower.
 
 package import SEAModel
 package import SEATensor
@@ -29,11 +29,42 @@ package struct EncoderBlock: Sendable {
     of encoder: EncoderDescription,
     weights: any WeightProvider
   ) throws(RuntimeError) {
-    let name = "vision.blk.\(index)"
-    let hidden = encoder.hidden
-    shape = BlockShape(encoder)
-    activation = encoder.activation
-    let epsilon = encoder.epsilon
+    try self.init(
+      "vision.blk.\(index)",
+      shape: BlockShape(encoder),
+      activation: encoder.activation,
+      epsilon: encoder.epsilon,
+      weights: weights
+    )
+  }
+
+  /// Block `index` of a text tower, counted from 0.
+  ///
+  /// - Throws: `RuntimeError` naming a tensor that is absent or does not fit.
+  package init(
+    _ index: Int,
+    of tower: TextTowerDescription,
+    weights: any WeightProvider
+  ) throws(RuntimeError) {
+    try self.init(
+      "vtext.blk.\(index)",
+      shape: BlockShape(tower),
+      activation: tower.activation,
+      epsilon: tower.epsilon,
+      weights: weights
+    )
+  }
+
+  private init(
+    _ name: String,
+    shape: BlockShape,
+    activation: Activation,
+    epsilon: Double,
+    weights: any WeightProvider
+  ) throws(RuntimeError) {
+    self.shape = shape
+    self.activation = activation
+    let (hidden, ffn) = (shape.hidden, shape.ffn)
     func linear(_ part: String, _ rows: Int, _ columns: Int) throws(RuntimeError) -> Linear {
       try weights.linear("\(name).\(part)", rows: rows, columns: columns, hasBias: true)
     }
@@ -43,8 +74,8 @@ package struct EncoderBlock: Sendable {
     v = try linear("attn.v", hidden, hidden)
     o = try linear("attn.o", hidden, hidden)
     norm2 = try weights.layerNorm("\(name).norm2", width: hidden, epsilon: epsilon)
-    fc1 = try linear("mlp.fc1", encoder.ffn, hidden)
-    fc2 = try linear("mlp.fc2", hidden, encoder.ffn)
+    fc1 = try linear("mlp.fc1", ffn, hidden)
+    fc2 = try linear("mlp.fc2", hidden, ffn)
   }
 
   /// Advances `rows` by this block.
@@ -60,6 +91,56 @@ package struct EncoderBlock: Sendable {
     store: KeyValueStore,
     scratch: BlockScratch,
     on execution: Execution
+  ) throws(RuntimeError) {
+    try run(rows, scratch: scratch, on: execution) { queries, keys, values in
+      execution.attend(
+        queries,
+        keys,
+        values,
+        shape: shape.attention,
+        first: 0,
+        angles: nil,
+        store: store,
+        scratch: scratch.scores
+      )
+    }
+  }
+
+  /// Advances the rows of several sequences by this block; each attends to itself alone.
+  ///
+  /// - Parameters:
+  ///   - rows: `[rows, hidden]`, in place.
+  ///   - sequences: the rows of each sequence.
+  ///   - stores: room for the keys and values of one head of the longest sequence, for each thread.
+  ///   - scratch: working memory with room for the rows.
+  ///   - execution: kernels and threads.
+  /// - Throws: `RuntimeError.weights` when streamed weights cannot be read.
+  package func run(
+    _ rows: MatrixView<Float>,
+    sequences: [Range<Int>],
+    stores: [KeyValueStore],
+    scratch: BlockScratch,
+    on execution: Execution
+  ) throws(RuntimeError) {
+    try run(rows, scratch: scratch, on: execution) { queries, keys, values in
+      execution.attend(
+        queries,
+        keys,
+        values,
+        sequences: sequences,
+        shape: shape.attention,
+        stores: stores,
+        scratch: scratch.scores
+      )
+    }
+  }
+
+  // `attend` replaces the queries by what attention makes of queries, keys and values.
+  private func run(
+    _ rows: MatrixView<Float>,
+    scratch: BlockScratch,
+    on execution: Execution,
+    attend: (_ q: MatrixView<Float>, _ k: MatrixView<Float>, _ v: MatrixView<Float>) -> Void
   ) throws(RuntimeError) {
     let tokens = rows.rows
     let regions = scratch.regions
@@ -77,16 +158,7 @@ package struct EncoderBlock: Sendable {
       LinearTask(k, into: keys),
       LinearTask(v, into: values)
     )
-    execution.attend(
-      queries,
-      keys,
-      values,
-      shape: shape.attention,
-      first: 0,
-      angles: nil,
-      store: store,
-      scratch: regions.scores(in: scratch.buffer)
-    )
+    attend(queries, keys, values)
     try execution.apply(queries, in: room, LinearTask(o, into: narrow, then: .add(to: rows)))
     try execution.apply(
       rows,

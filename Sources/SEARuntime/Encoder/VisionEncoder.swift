@@ -10,8 +10,10 @@ package final class VisionEncoder: Sendable {
   package let encoder: EncoderDescription
   /// What stands before the first block.
   package let embedding: PatchEmbedding
-  /// Blocks up to the selected one; later ones are never evaluated.
+  /// Blocks up to the selected one; the adapter needs no later ones.
   package let blocks: [EncoderBlock]
+  /// The way on to the joint space; nil: the encoder does not lead there.
+  package let joint: JointHead?
 
   private let finalNorm: Normalization?
   private let pages: PageSpan?
@@ -33,6 +35,7 @@ package final class VisionEncoder: Sendable {
     finalNorm =
       encoder.selection.appliesFinalNorm
       ? try weights.layerNorm("vision.norm", width: encoder.hidden, epsilon: encoder.epsilon) : nil
+    joint = encoder.jointWidth == nil ? nil : try JointHead(encoder, weights: weights)
     pages = weights.pages(under: "vision.")
   }
 
@@ -42,11 +45,11 @@ package final class VisionEncoder: Sendable {
   /// Encodes one picture.
   ///
   /// - Parameters:
-  ///   - pixels: `[3, side, side]`, normalised, channel first.
+  ///   - pixels: `[3, inputSide, inputSide]`, normalised, channel first.
   ///   - scratch: working memory for this encoder.
-  ///   - tracing: sees every hidden state and the result.
+  ///   - tracing: sees every hidden state, or with several scales the map of each, and the result.
   ///   - execution: kernels and threads.
-  /// - Returns: the selected rows, `[features, hidden]`.
+  /// - Returns: the selected rows, `[features, featureWidth]`.
   /// - Throws: `RuntimeError.input` for another number of values.
   package func encode(
     _ pixels: [Float],
@@ -54,19 +57,34 @@ package final class VisionEncoder: Sendable {
     tracing: Tracing? = nil,
     on execution: Execution
   ) throws(RuntimeError) -> MatrixView<Float> {
+    let features: MatrixView<Float>
+    if encoder.scales.isEmpty {
+      try run(pixels, scratch: scratch, tracing: tracing, on: execution)
+      features = try select(scratch.rows, on: execution)
+    } else {
+      features = try encodeScales(pixels, scratch: scratch, tracing: tracing, on: execution)
+    }
+    tracing?.record(.visionFeatures, features)
+    return features
+  }
+
+  /// Leaves the rows after the selected block in the scratch.
+  func run(
+    _ pixels: [Float],
+    scratch: EncoderScratch,
+    tracing: Tracing?,
+    on execution: Execution
+  ) throws(RuntimeError) {
     try embed(pixels, scratch: scratch, on: execution)
     let rows = scratch.rows
     tracing?.record(.visionHidden(block: 0), rows)
     for index in blocks.indices {
       try blocks[index].run(rows, store: scratch.store, scratch: scratch.block, on: execution)
-      if let tracing { tracing.record(.visionHidden(block: index + 1), rows) }
+      tracing?.record(.visionHidden(block: index + 1), rows)
     }
-    let features = try select(rows, on: execution)
-    tracing?.record(.visionFeatures, features)
-    return features
   }
 
-  /// Fills the scratch's rows with hidden state 0 of a picture.
+  /// Fills the scratch's rows with hidden state 0 of a picture of one tile, `[3, side, side]`.
   ///
   /// - Throws: `RuntimeError.input` for another number of values.
   package func embed(

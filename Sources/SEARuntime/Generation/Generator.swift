@@ -109,7 +109,7 @@ extension Generator {
   /// Encodes a picture that is already normalised.
   ///
   /// - Parameters:
-  ///   - pixels: `[3, side, side]`, channel first.
+  ///   - pixels: `[3, inputSide, inputSide]`, channel first.
   ///   - tracing: sees hidden states, features and visual tokens.
   /// - Returns: the picture for a prompt of this generator.
   /// - Throws: `RuntimeError.input` for another size, `.missingPart` without encoder or adapter.
@@ -122,41 +122,6 @@ extension Generator {
     let rows = try adapter.run(features, tracing: tracing, on: execution)
     serial += 1
     return VisualTokens(rows: rows, serial: serial)
-  }
-}
-
-extension Model {
-  /// A picture as the encoder takes it.
-  ///
-  /// - Throws: `RuntimeError.image` when the recipe refuses it, `.missingPart` without a recipe.
-  package func pixels(of image: PixelImage) throws(RuntimeError) -> PixelTensor {
-    guard let recipe = description.recipe else {
-      throw .missingPart(name: "image recipe", model: path)
-    }
-    do throws(ImageError) {
-      return try recipe.run(image)
-    } catch {
-      throw .image(error)
-    }
-  }
-
-  /// Runs the encoder alone and gives its pages back afterwards.
-  ///
-  /// - Parameters:
-  ///   - pixels: `[3, side, side]`, normalised, channel first.
-  ///   - tracing: sees hidden states and features.
-  ///   - execution: kernels and threads.
-  /// - Returns: `[features, width]`.
-  /// - Throws: `RuntimeError.input` for another size, `.missingPart` without an encoder.
-  package func encode(
-    _ pixels: [Float],
-    tracing: Tracing? = nil,
-    on execution: Execution
-  ) throws(RuntimeError) -> MatrixView<Float> {
-    let encoder = try requireEncoder()
-    let scratch = try EncoderScratch(encoder.encoder, threads: execution.pool.threads)
-    defer { encoder.release() }
-    return try encoder.encode(pixels, scratch: scratch, tracing: tracing, on: execution)
   }
 }
 

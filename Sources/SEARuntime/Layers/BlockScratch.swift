@@ -32,6 +32,21 @@ package struct BlockShape: Sendable, Equatable {
     isRotary = false
   }
 
+  /// The shape of a text tower's blocks.
+  package init(_ tower: TextTowerDescription) {
+    hidden = tower.hidden
+    attention = AttentionShape(
+      heads: tower.heads,
+      kvHeads: tower.heads,
+      headDim: tower.headDim,
+      isCausal: tower.isCausal,
+      window: 0
+    )
+    ffn = tower.ffn
+    isGated = false
+    isRotary = false
+  }
+
   /// The shape of a language model's blocks.
   package init(_ language: LanguageModelDescription) {
     hidden = language.hidden
@@ -156,6 +171,9 @@ package final class BlockScratch {
     )
     self.init(regions, in: try AlignedBuffer(plan))
   }
+
+  /// Room for the scores of attention, a row per thread.
+  var scores: MatrixView<Float> { regions.scores(in: buffer) }
 
   var room: LinearRoom { LinearRoom(buffer: buffer, scratch: regions.linear, stream: stream) }
 

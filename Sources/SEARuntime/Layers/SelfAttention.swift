@@ -30,8 +30,9 @@ extension Execution {
   ///
   /// - Parameters:
   ///   - q: `[tokens, heads · headDim]`; receives the output.
-  ///   - k: `[tokens, kvHeads · headDim]`; rotated in place.
-  ///   - v: `[tokens, kvHeads · headDim]`.
+  ///   - k: `[keys, kvHeads · headDim]`, as many as queries where attention is causal; rotated in
+  ///     place.
+  ///   - v: `[keys, kvHeads · headDim]`.
   ///   - shape: the heads and what they see.
   ///   - first: position of row 0.
   ///   - angles: of the positions, nil: no rotation.
@@ -61,6 +62,7 @@ extension Execution {
       kernels: kernels,
       shape: shape,
       queries: q,
+      keys: first + k.rows,
       first: first,
       angles: angles,
       store: store,
@@ -165,6 +167,8 @@ private struct AttendWork: ParallelWork {
   let kernels: Kernels
   let shape: AttentionShape
   let queries: MatrixView<Float>
+  /// Positions that are filled.
+  let keys: Int
   let first: Int
   let angles: RotaryAngles?
   let store: KeyValueStore
@@ -190,7 +194,7 @@ private struct AttendWork: ParallelWork {
       q,
       to: store,
       head: head / shape.group,
-      keys: shape.isCausal ? first + rows.upperBound : first + queries.rows,
+      keys: shape.isCausal ? first + rows.upperBound : keys,
       mask: shape.isCausal
         ? .causal(first: first + rows.lowerBound, window: shape.window) : .none,
       scale: shape.scale,
