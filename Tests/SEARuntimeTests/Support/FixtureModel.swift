@@ -81,7 +81,7 @@ extension FixtureModel {
   }
 
   @discardableResult
-  private mutating func take(
+  mutating func take(
     _ name: String,
     _ source: [String: ReferenceTensor],
     as canonical: String
@@ -152,7 +152,7 @@ extension FixtureModel {
     }
   }
 
-  private mutating func split(_ fused: ReferenceTensor, into names: [String]) {
+  mutating func split(_ fused: ReferenceTensor, into names: [String]) {
     let rows = fused.shape[0] / names.count
     let width = fused.shape[1]
     for (index, name) in names.enumerated() {

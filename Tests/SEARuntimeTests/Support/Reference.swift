@@ -75,6 +75,8 @@ func tensors(_ path: String) throws -> [String: ReferenceTensor] {
       for i in 0..<count { values[i] = Float(bytes.loadLittleEndian(at: i, as: Int8.self)) }
     case .int32:
       for i in 0..<count { values[i] = Float(bytes.loadLittleEndian(at: i * 4, as: Int32.self)) }
+    case .int64:
+      for i in 0..<count { values[i] = Float(bytes.loadLittleEndian(at: i * 8, as: Int64.self)) }
     default: Issue.record("no widening for \(info.type)")
     }
     result[info.name] = ReferenceTensor(shape: info.shape, values: values)
