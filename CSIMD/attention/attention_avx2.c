@@ -17,6 +17,7 @@
 CSIMD_REGION_AVX2
 
 #include "attention_vector.h"
+#include "kv_store_vector.h"
 
 CSIMD_REGION_END
 

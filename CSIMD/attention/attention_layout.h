@@ -26,6 +26,11 @@ static inline size_t csimd_score_stride(size_t keys) {
   return (keys / CSIMD_KEY_BLOCK + 2) * CSIMD_KEY_BLOCK;
 }
 
+/// Bytes of a stored key or value element.
+static inline size_t csimd_cached_size(csimd_type type) {
+  return type == csimd_i8 ? 1 : type == csimd_f16 ? 2 : 4;
+}
+
 /// The keys that query `query` of a call sees.
 static inline csimd_key_range csimd_visible_keys(const csimd_attention_args *args, size_t query) {
   if (!args->causal) {
@@ -39,10 +44,20 @@ static inline csimd_key_range csimd_visible_keys(const csimd_attention_args *arg
 /// The contract of a call.
 static inline void csimd_check_attention(const csimd_attention_args *args) {
   assert(args->queries > 0 && args->keys > 0 && args->head_dim > 0 && args->head_dim <= 256);
-  assert(args->kv == csimd_f32 || args->kv == csimd_f16);
+  assert(args->kv == csimd_f32 || args->kv == csimd_f16 || args->kv == csimd_i8);
+  assert(args->kv != csimd_i8 || (args->k_scales != NULL && args->v_scales != NULL));
   assert(!args->causal || args->first_query + args->queries <= args->keys);
   assert((uintptr_t)args->scratch % 64 == 0);
   (void)args;
+}
+
+/// The contract of a store.
+static inline void csimd_check_store(csimd_type type,
+                                     const float *k_scales,
+                                     const float *v_scales) {
+  assert(type == csimd_f32 || type == csimd_f16 || type == csimd_i8);
+  assert(type != csimd_i8 || (k_scales != NULL && v_scales != NULL));
+  (void)type, (void)k_scales, (void)v_scales;
 }
 
 #endif

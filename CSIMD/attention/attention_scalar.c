@@ -6,15 +6,26 @@
 #include "../dispatch/infer_prototypes.h"
 
 static float load(const void *values, csimd_type type, size_t index) {
-  return type == csimd_f16 ? csimd_from_f16(((const uint16_t *)values)[index])
-                           : ((const float *)values)[index];
+  switch (type) {
+    case csimd_i8:
+      return ((const int8_t *)values)[index];
+    case csimd_f16:
+      return csimd_from_f16(((const uint16_t *)values)[index]);
+    default:
+      return ((const float *)values)[index];
+  }
 }
 
-static void store(void *values, csimd_type type, size_t index, float x) {
-  if (type == csimd_f16) {
-    ((uint16_t *)values)[index] = csimd_to_f16(x);
-  } else {
-    ((float *)values)[index] = x;
+static void store(void *values, csimd_type type, size_t index, float x, float scale) {
+  switch (type) {
+    case csimd_i8:
+      ((int8_t *)values)[index] = csimd_code(x, scale);
+      break;
+    case csimd_f16:
+      ((uint16_t *)values)[index] = csimd_to_f16(x);
+      break;
+    default:
+      ((float *)values)[index] = x;
   }
 }
 
@@ -31,6 +42,9 @@ static void attend(const csimd_attention_args *args, size_t query) {
       size_t index = csimd_key_index(key, d, args->head_dim);
       score = csimd_fma(q[d], load(args->k, args->kv, index), score);
     }
+    if (args->kv == csimd_i8) {
+      score = score * args->k_scales[key];
+    }
     p[key] = score * args->scale;
     maximum = csimd_max(maximum, p[key]);
   }
@@ -41,6 +55,9 @@ static void attend(const csimd_attention_args *args, size_t query) {
     lanes[key % CSIMD_LANES] = lanes[key % CSIMD_LANES] + p[key];
   }
   float sum = csimd_reduce(lanes);
+  for (size_t key = keys.first; args->kv == csimd_i8 && key < keys.end; key++) {
+    p[key] = p[key] * args->v_scales[key];
+  }
 
   for (size_t d = 0; d < args->head_dim; d++) {
     float total = 0;
@@ -71,11 +88,21 @@ void csimd_kv_store__scalar(const float *k,
                             size_t first,
                             csimd_type type,
                             void *k_blocks,
-                            void *v_rows) {
+                            void *v_rows,
+                            float *k_scales,
+                            float *v_scales) {
+  csimd_check_store(type, k_scales, v_scales);
   for (size_t t = 0; t < tokens; t++) {
+    const float *key = k + t * stride, *value = v + t * stride;
+    float key_scale = 0, value_scale = 0;
+    if (type == csimd_i8) {
+      k_scales[first + t] = key_scale = csimd_row_scale(key, head_dim);
+      v_scales[first + t] = value_scale = csimd_row_scale(value, head_dim);
+    }
     for (size_t d = 0; d < head_dim; d++) {
-      store(k_blocks, type, csimd_key_index(first + t, d, head_dim), k[t * stride + d]);
-      store(v_rows, type, (first + t) * head_dim + d, v[t * stride + d]);
+      size_t index = csimd_key_index(first + t, d, head_dim);
+      store(k_blocks, type, index, key[d], key_scale);
+      store(v_rows, type, (first + t) * head_dim + d, value[d], value_scale);
     }
   }
 }

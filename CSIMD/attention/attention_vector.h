@@ -21,22 +21,38 @@ typedef struct strip {
   size_t stride;                  // floats between rows of scores in scratch
 } strip;
 
-/// Sixteen stored values at element `index`.
-CSIMD_INLINE v16 load_cached(const void *values, const bool half, size_t index) {
-  return half ? v16_from_f16(v16_bits16_load((const uint16_t *)values + index))
-              : v16_load((const float *)values + index);
+/// Sixteen stored values at element `index`; `kv` is a constant after inlining.
+CSIMD_INLINE v16 load_cached(const void *values, const csimd_type kv, size_t index) {
+  switch (kv) {
+    case csimd_i8:
+      return v16_from_s8(v16_bits8_load((const int8_t *)values + index));
+    case csimd_f16:
+      return v16_from_f16(v16_bits16_load((const uint16_t *)values + index));
+    default:
+      return v16_load((const float *)values + index);
+  }
 }
 
-CSIMD_INLINE v16 load_cached_n(const void *values, const bool half, size_t index, size_t n) {
-  return half ? v16_from_f16(v16_bits16_load_n((const uint16_t *)values + index, n))
-              : v16_load_n((const float *)values + index, n);
+CSIMD_INLINE v16 load_cached_n(const void *values, const csimd_type kv, size_t index, size_t n) {
+  switch (kv) {
+    case csimd_i8:
+      return v16_from_s8(v16_bits8_load_n((const int8_t *)values + index, n));
+    case csimd_f16:
+      return v16_from_f16(v16_bits16_load_n((const uint16_t *)values + index, n));
+    default:
+      return v16_load_n((const float *)values + index, n);
+  }
 }
 
 // MARK: - Scores
 
 /// Scores of rows row … row + rows - 1 for blocks block … block + blocks - 1.
-CSIMD_INLINE void score_tile(
-    const strip *s, size_t row, size_t block, const int rows, const int blocks, const bool half) {
+CSIMD_INLINE void score_tile(const strip *s,
+                             size_t row,
+                             size_t block,
+                             const int rows,
+                             const int blocks,
+                             const csimd_type kv) {
   const csimd_attention_args *args = s->args;
   size_t dims = args->head_dim;
   const float *q = s->q + row * args->q_stride;
@@ -53,7 +69,7 @@ CSIMD_INLINE void score_tile(
     CSIMD_UNROLL
     for (int b = 0; b < blocks; b++) {
       size_t index = ((block + (size_t)b) * dims + d) * CSIMD_KEY_BLOCK;
-      keys[b] = load_cached(args->k, half, index);
+      keys[b] = load_cached(args->k, kv, index);
     }
     CSIMD_UNROLL
     for (int i = 0; i < rows; i++) {
@@ -70,19 +86,23 @@ CSIMD_INLINE void score_tile(
     float *scores = args->scratch + (row + (size_t)i) * s->stride + block * CSIMD_KEY_BLOCK;
     CSIMD_UNROLL
     for (int b = 0; b < blocks; b++) {
-      v16_store(scores + b * CSIMD_KEY_BLOCK, v16_mul(acc[i][b], scale));
+      v16 score = acc[i][b];
+      if (kv == csimd_i8) {
+        score = v16_mul(score, v16_load(args->k_scales + (block + (size_t)b) * CSIMD_KEY_BLOCK));
+      }
+      v16_store(scores + b * CSIMD_KEY_BLOCK, v16_mul(score, scale));
     }
   }
 }
 
-CSIMD_INLINE void score_strip(const strip *s, const int rows, const bool half) {
+CSIMD_INLINE void score_strip(const strip *s, const int rows, const csimd_type kv) {
   for (size_t row = 0; row < (size_t)rows; row += CSIMD_SCORE_ROWS(rows)) {
     size_t block = s->first_block;
     for (; block + CSIMD_SCORE_BLOCKS(rows) <= s->end_block; block += CSIMD_SCORE_BLOCKS(rows)) {
-      score_tile(s, row, block, CSIMD_SCORE_ROWS(rows), CSIMD_SCORE_BLOCKS(rows), half);
+      score_tile(s, row, block, CSIMD_SCORE_ROWS(rows), CSIMD_SCORE_BLOCKS(rows), kv);
     }
     for (; block < s->end_block; block++) {
-      score_tile(s, row, block, CSIMD_SCORE_ROWS(rows), 1, half);
+      score_tile(s, row, block, CSIMD_SCORE_ROWS(rows), 1, kv);
     }
   }
 }
@@ -112,6 +132,14 @@ CSIMD_INLINE float exponentiate(float *scores, csimd_key_range visible) {
   return v16_reduce(sum);
 }
 
+/// Multiplies the exponentials of a row by the scales of the values that they will weigh.
+CSIMD_INLINE void weigh(float *scores, const float *scales, csimd_key_range visible) {
+  size_t first = visible.first / CSIMD_KEY_BLOCK * CSIMD_KEY_BLOCK;
+  for (size_t key = first; key < visible.end; key += CSIMD_KEY_BLOCK) {
+    v16_store(scores + key, v16_mul(v16_load(scores + key), v16_load(scales + key)));
+  }
+}
+
 // MARK: - Values
 
 /// Adds key `key` to the rows of a tile; rows that do not see it are skipped when `ragged`.
@@ -123,15 +151,15 @@ CSIMD_INLINE void add_key(v16 (*acc)[16],
                           const int rows,
                           const int vectors,
                           size_t tail,
-                          const bool half,
+                          const csimd_type kv,
                           const bool ragged) {
   const csimd_attention_args *args = s->args;
   size_t index = key * args->head_dim + dim;
   v16 values[16];
   CSIMD_UNROLL
   for (int j = 0; j < vectors; j++) {
-    values[j] = tail > 0 ? load_cached_n(args->v, half, index, tail)
-                         : load_cached(args->v, half, index + 16 * (size_t)j);
+    values[j] = tail > 0 ? load_cached_n(args->v, kv, index, tail)
+                         : load_cached(args->v, kv, index + 16 * (size_t)j);
   }
   const float *p = args->scratch + row * s->stride + key;
   CSIMD_UNROLL
@@ -157,7 +185,7 @@ CSIMD_INLINE void value_tile(const strip *s,
                              const int rows,
                              const int vectors,
                              size_t tail,
-                             const bool half) {
+                             const csimd_type kv) {
   v16 acc[CSIMD_QUERY_TILE][16];
   CSIMD_UNROLL
   for (int i = 0; i < rows; i++) {
@@ -171,13 +199,13 @@ CSIMD_INLINE void value_tile(const strip *s,
   size_t key = first.first;
   size_t common = last.first < first.end ? last.first : last.end;
   for (; key < common; key++) {
-    add_key(acc, s, row, key, dim, rows, vectors, tail, half, true);
+    add_key(acc, s, row, key, dim, rows, vectors, tail, kv, true);
   }
   for (; key < first.end; key++) {
-    add_key(acc, s, row, key, dim, rows, vectors, tail, half, false);
+    add_key(acc, s, row, key, dim, rows, vectors, tail, kv, false);
   }
   for (; key < last.end; key++) {
-    add_key(acc, s, row, key, dim, rows, vectors, tail, half, true);
+    add_key(acc, s, row, key, dim, rows, vectors, tail, kv, true);
   }
 
   CSIMD_UNROLL
@@ -204,33 +232,36 @@ CSIMD_INLINE size_t value_tiles(const strip *s,
                                 size_t whole,
                                 const int rows,
                                 const int vectors,
-                                const bool half) {
+                                const csimd_type kv) {
   for (; dim + 16 * (size_t)vectors <= whole; dim += 16 * (size_t)vectors) {
-    value_tile(s, sums, row, dim, rows, vectors, 0, half);
+    value_tile(s, sums, row, dim, rows, vectors, 0, kv);
   }
   return dim;
 }
 
-CSIMD_INLINE void value_strip(const strip *s, const float *sums, const int rows, const bool half) {
+CSIMD_INLINE void value_strip(const strip *s,
+                              const float *sums,
+                              const int rows,
+                              const csimd_type kv) {
   size_t dims = s->args->head_dim, whole = dims / 16 * 16;
   const int height = CSIMD_VALUE_ROWS(rows), widest = CSIMD_VALUE_VECTORS(rows);
   for (size_t row = 0; row < (size_t)rows; row += (size_t)height) {
     size_t dim = 0;
     if (widest >= 16) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 16, half);
+      dim = value_tiles(s, sums, row, dim, whole, height, 16, kv);
     }
     if (widest >= 8) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 8, half);
+      dim = value_tiles(s, sums, row, dim, whole, height, 8, kv);
     }
     if (widest >= 4) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 4, half);
+      dim = value_tiles(s, sums, row, dim, whole, height, 4, kv);
     }
     if (widest >= 2) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 2, half);
+      dim = value_tiles(s, sums, row, dim, whole, height, 2, kv);
     }
-    dim = value_tiles(s, sums, row, dim, whole, height, 1, half);
+    dim = value_tiles(s, sums, row, dim, whole, height, 1, kv);
     if (dim < dims) {
-      value_tile(s, sums, row, dim, height, 1, dims - dim, half);
+      value_tile(s, sums, row, dim, height, 1, dims - dim, kv);
     }
   }
 }
@@ -240,7 +271,7 @@ CSIMD_INLINE void value_strip(const strip *s, const float *sums, const int rows,
 CSIMD_INLINE void run_strip(const csimd_attention_args *args,
                             size_t query,
                             const int rows,
-                            const bool half) {
+                            const csimd_type kv) {
   strip s = {
       .args = args,
       .q = args->q + query * args->q_stride,
@@ -253,146 +284,50 @@ CSIMD_INLINE void run_strip(const csimd_attention_args *args,
   s.first_block = s.visible[0].first / CSIMD_KEY_BLOCK;
   s.end_block = (s.visible[rows - 1].end + CSIMD_KEY_BLOCK - 1) / CSIMD_KEY_BLOCK;
 
-  score_strip(&s, rows, half);
+  score_strip(&s, rows, kv);
   float sums[CSIMD_QUERY_TILE];
   for (int i = 0; i < rows; i++) {
-    sums[i] = exponentiate(args->scratch + (size_t)i * s.stride, s.visible[i]);
+    float *row = args->scratch + (size_t)i * s.stride;
+    sums[i] = exponentiate(row, s.visible[i]);
+    if (kv == csimd_i8) {
+      weigh(row, args->v_scales, s.visible[i]);
+    }
   }
-  value_strip(&s, sums, rows, half);
+  value_strip(&s, sums, rows, kv);
 }
 
-CSIMD_INLINE void run_all(const csimd_attention_args *args, const bool half) {
+CSIMD_INLINE void run_all(const csimd_attention_args *args, const csimd_type kv) {
   size_t query = 0;
   for (; query + 12 <= args->queries; query += 12) {
-    run_strip(args, query, 12, half);
+    run_strip(args, query, 12, kv);
   }
   if (query + 8 <= args->queries) {
-    run_strip(args, query, 8, half);
+    run_strip(args, query, 8, kv);
     query += 8;
   }
   if (query + 4 <= args->queries) {
-    run_strip(args, query, 4, half);
+    run_strip(args, query, 4, kv);
     query += 4;
   }
   if (query + 2 <= args->queries) {
-    run_strip(args, query, 2, half);
+    run_strip(args, query, 2, kv);
     query += 2;
   }
   if (query < args->queries) {
-    run_strip(args, query, 1, half);
+    run_strip(args, query, 1, kv);
   }
 }
 
 void CSIMD_NAME(attention)(const csimd_attention_args *args) {
   csimd_check_attention(args);
-  if (args->kv == csimd_f16) {
-    run_all(args, true);
-  } else {
-    run_all(args, false);
-  }
-}
-
-// MARK: - The store
-
-CSIMD_INLINE void store_cached(void *values, const bool half, size_t index, v16 x) {
-  if (half) {
-    v16_bits16_store((uint16_t *)values + index, v16_to_f16(x));
-  } else {
-    v16_store((float *)values + index, x);
-  }
-}
-
-/// Sixteen tokens of keys that fill one block, sixteen dims at a time.
-CSIMD_INLINE void store_key_block(
-    const float *k, size_t stride, size_t dims, size_t block, const bool half, void *k_blocks) {
-  for (size_t dim = 0; dim < dims; dim += 16) {
-    size_t width = dims - dim < 16 ? dims - dim : 16;
-    v16 rows[16];
-    for (size_t t = 0; t < 16; t++) {
-      const float *source = k + t * stride + dim;
-      rows[t] = width == 16 ? v16_load(source) : v16_load_n(source, width);
-    }
-    v16_transpose(rows);
-    for (size_t d = 0; d < width; d++) {
-      store_cached(k_blocks, half, (block * dims + dim + d) * CSIMD_KEY_BLOCK, rows[d]);
-    }
-  }
-}
-
-/// One token of keys, its dims a block width apart.
-CSIMD_INLINE void store_key(
-    const float *k, size_t dims, size_t key, const bool half, void *k_blocks) {
-  for (size_t dim = 0; dim < dims; dim += 16) {
-    size_t width = dims - dim < 16 ? dims - dim : 16;
-    v16 x = width == 16 ? v16_load(k + dim) : v16_load_n(k + dim, width);
-    size_t index = csimd_key_index(key, dim, dims);
-    if (half) {
-      uint16_t lanes[16];
-      v16_bits16_store(lanes, v16_to_f16(x));
-      for (size_t d = 0; d < width; d++) {
-        ((uint16_t *)k_blocks)[index + d * CSIMD_KEY_BLOCK] = lanes[d];
-      }
-    } else {
-      for (size_t d = 0; d < width; d++) {
-        ((float *)k_blocks)[index + d * CSIMD_KEY_BLOCK] = k[dim + d];
-      }
-    }
-  }
-}
-
-CSIMD_INLINE void store_value(
-    const float *v, size_t dims, size_t key, const bool half, void *v_rows) {
-  size_t dim = 0, index = key * dims;
-  for (; dim + 16 <= dims; dim += 16) {
-    store_cached(v_rows, half, index + dim, v16_load(v + dim));
-  }
-  if (dim < dims) {
-    size_t left = dims - dim;
-    v16 x = v16_load_n(v + dim, left);
-    if (half) {
-      v16_bits16_store_n((uint16_t *)v_rows + index + dim, v16_to_f16(x), left);
-    } else {
-      v16_store_n((float *)v_rows + index + dim, x, left);
-    }
-  }
-}
-
-CSIMD_INLINE void store_all(const float *k,
-                            const float *v,
-                            size_t stride,
-                            size_t tokens,
-                            size_t dims,
-                            size_t first,
-                            const bool half,
-                            void *k_blocks,
-                            void *v_rows) {
-  for (size_t t = 0; t < tokens;) {
-    size_t key = first + t;
-    if (key % CSIMD_KEY_BLOCK == 0 && tokens - t >= CSIMD_KEY_BLOCK) {
-      store_key_block(k + t * stride, stride, dims, key / CSIMD_KEY_BLOCK, half, k_blocks);
-      t += CSIMD_KEY_BLOCK;
-    } else {
-      store_key(k + t * stride, dims, key, half, k_blocks);
-      t += 1;
-    }
-  }
-  for (size_t t = 0; t < tokens; t++) {
-    store_value(v + t * stride, dims, first + t, half, v_rows);
-  }
-}
-
-void CSIMD_NAME(kv_store)(const float *k,
-                          const float *v,
-                          size_t stride,
-                          size_t tokens,
-                          size_t head_dim,
-                          size_t first,
-                          csimd_type type,
-                          void *k_blocks,
-                          void *v_rows) {
-  if (type == csimd_f16) {
-    store_all(k, v, stride, tokens, head_dim, first, true, k_blocks, v_rows);
-  } else {
-    store_all(k, v, stride, tokens, head_dim, first, false, k_blocks, v_rows);
+  switch (args->kv) {
+    case csimd_i8:
+      run_all(args, csimd_i8);
+      break;
+    case csimd_f16:
+      run_all(args, csimd_f16);
+      break;
+    default:
+      run_all(args, csimd_f32);
   }
 }

@@ -44,6 +44,7 @@ typedef enum __attribute__((enum_extensibility(closed))) csimd_type {
   csimd_f32 = 0,
   csimd_bf16 = 1,
   csimd_f16 = 2,
+  csimd_i8 = 3,  // with a scale for each row; a KV cache only
 } csimd_type;
 
 /// Unary activations; `gelu_erf` and `gelu_tanh` are PyTorch's two forms of GELU.
@@ -74,6 +75,7 @@ typedef struct csimd_q8_weights {
 ///
 ///   k  blocks of 16 keys: element [key / 16][dim][key % 16]
 ///   v  [key][dim]
+///   k_scales, v_scales  [key], whole blocks; int8 only
 /// so scores need no horizontal sums for any head dim, and every element's chain of operations is
 /// fixed by absolute positions: query i (absolute position first_query + i) sees keys
 /// max(0, position - window + 1) … position when causal, all `keys` when not. Invisible keys and
@@ -83,6 +85,8 @@ typedef struct csimd_attention_args {
   const float *q;  // [queries, q_stride]
   const void *k;   // type `kv`
   const void *v;   // type `kv`, row stride head_dim
+  const float *_Nullable k_scales;
+  const float *_Nullable v_scales;
   float *out;      // [queries, out_stride]
   float *scratch;  // csimd_attention_scratch(keys) floats, 64-byte aligned
   size_t q_stride, out_stride;
@@ -92,7 +96,7 @@ typedef struct csimd_attention_args {
   size_t window;       // keys seen at most, 0: unlimited (causal only)
   size_t head_dim;     // 1 … 256
   float scale;         // multiplies q · k
-  csimd_type kv;       // csimd_f32 or csimd_f16
+  csimd_type kv;       // csimd_f32, csimd_f16 or csimd_i8
   bool causal;
 } csimd_attention_args;
 

@@ -5,6 +5,7 @@
 
 #include "../include/csimd.h"
 #include "approximation.h"
+#include "code_scale.h"
 #include "region.h"
 
 #include <string.h>
@@ -99,6 +100,23 @@ CSIMD_INLINE float csimd_activate_one(csimd_activation f, float x) {
       return csimd_times_sigmoid(x, x);
   }
   __builtin_unreachable();
+}
+
+// MARK: - int8 codes
+
+/// The scale of `count` values: their largest magnitude / 127; NaN does not count.
+CSIMD_INLINE float csimd_row_scale(const float *x, size_t count) {
+  float absmax = 0;
+  for (size_t j = 0; j < count; j++) {
+    absmax = csimd_max(__builtin_fabsf(x[j]), absmax);
+  }
+  return csimd_code_scale(absmax);
+}
+
+/// x / scale to the nearest integer within ±127, ties to even; NaN is 0.
+CSIMD_INLINE int8_t csimd_code(float x, float scale) {
+  float q = x / csimd_code_divisor(scale);
+  return q != q ? 0 : (int8_t)__builtin_rintf(csimd_min(127.0f, csimd_max(-127.0f, q)));
 }
 
 // MARK: - 16-bit floats

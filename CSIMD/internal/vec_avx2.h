@@ -76,6 +76,16 @@ CSIMD_INLINE void v16_bits16_store_n(uint16_t *p, __m256i x, size_t n) {
   __builtin_memcpy(p, buffer, n * sizeof *p);
 }
 
+CSIMD_INLINE __m128i v16_bits8_load(const int8_t *p) {
+  return _mm_loadu_si128((const __m128i *)p);
+}
+
+CSIMD_INLINE __m128i v16_bits8_load_n(const int8_t *p, size_t n) {
+  int8_t buffer[16] = {0};
+  __builtin_memcpy(buffer, p, n);
+  return v16_bits8_load(buffer);
+}
+
 // MARK: - Arithmetic
 
 CSIMD_INLINE v16 v16_add(v16 a, v16 b) {
@@ -225,6 +235,12 @@ CSIMD_INLINE int32_t v16i_reduce(v16i x) {
 
 CSIMD_INLINE v16 v16_from_int(v16i x) {
   return (v16){_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)};
+}
+
+/// Sixteen bytes, widened exactly.
+CSIMD_INLINE v16 v16_from_s8(__m128i x) {
+  return (v16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x)),
+               _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(x, x)))};
 }
 
 /// Nearest integers, ties to even.

@@ -61,6 +61,14 @@ CSIMD_INLINE void v16_bits16_store_n(uint16_t *p, __m256i x, size_t n) {
   _mm256_mask_storeu_epi16(p, v16_mask(n), x);
 }
 
+CSIMD_INLINE __m128i v16_bits8_load(const int8_t *p) {
+  return _mm_loadu_si128((const __m128i *)p);
+}
+
+CSIMD_INLINE __m128i v16_bits8_load_n(const int8_t *p, size_t n) {
+  return _mm_maskz_loadu_epi8(v16_mask(n), p);
+}
+
 // MARK: - Arithmetic
 
 CSIMD_INLINE v16 v16_add(v16 a, v16 b) {
@@ -171,6 +179,11 @@ CSIMD_INLINE int32_t v16i_reduce(v16i x) {
 
 CSIMD_INLINE v16 v16_from_int(v16i x) {
   return _mm512_cvtepi32_ps(x);
+}
+
+/// Sixteen bytes, widened exactly.
+CSIMD_INLINE v16 v16_from_s8(__m128i x) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x));
 }
 
 /// Nearest integers, ties to even.

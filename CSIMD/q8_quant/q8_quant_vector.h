@@ -1,35 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Body of q8_quantize for sixteen lanes: two passes over a group that stays in L1.
-#include <float.h>
-
-CSIMD_INLINE v16 load_up_to(const float *x, size_t count) {
-  return count >= 16 ? v16_load(x) : v16_load_n(x, count);
-}
+#include "../internal/vec_codes.h"
 
 /// Quantises one group; returns its scale. `count` inputs are real, the rest up to `group` are 0.
 CSIMD_INLINE float quantize_group(
     const float *x, size_t count, size_t group, int8_t *codes, int32_t *sum) {
-  v16 largest = v16_zero();
-  for (size_t j = 0; j < count; j += 16) {
-    // The maximum returns its second operand for NaN, so NaN never enters.
-    largest = v16_max(v16_abs(load_up_to(x + j, count - j)), largest);
-  }
-  float absmax = v16_reduce_max(largest);
-  float scale = (absmax > FLT_MAX ? FLT_MAX : absmax) / 127.0f;
-
+  float scale = v16_code_scale(x, count);
   if (!(scale > 0)) {
     __builtin_memset(codes, 0, group);
     *sum = 0;
     return scale;
   }
-  v16 divisor = v16_set(scale), limit = v16_set(127.0f), lower = v16_set(-127.0f);
+  v16 divisor = v16_set(scale);
   v16i total = v16i_zero();
   for (size_t j = 0; j < group; j += 16) {
-    v16 q = v16_zero();
+    v16i code = v16i_zero();
     if (j < count) {
-      q = v16_nan_to_zero(v16_div(load_up_to(x + j, count - j), divisor));
+      code = v16_codes(v16_load_up_to(x + j, count - j), divisor);
     }
-    v16i code = v16_to_int(v16_min(limit, v16_max(lower, q)));
     v16i_store_s8(codes + j, code);
     total = v16i_add(total, code);
   }

@@ -1,74 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over stored keys and values, and the storage itself.
+// Attention over stored keys and values.
 
 internal import CSIMD
-
-/// Element type of stored keys and values.
-package enum CacheType: String, Sendable, CaseIterable {
-  case float32 = "f32"
-  case float16 = "f16"
-
-  /// Bytes of one element.
-  package var size: Int { self == .float32 ? 4 : 2 }
-
-  var code: csimd_type { self == .float32 ? .f32 : .f16 }
-}
-
-/// Room for the keys and values of some KV heads of one layer.
-///
-/// Keys lie in blocks of 16 positions, `[position / 16][dim][position % 16]`, values as `[position][dim]`.
-@safe package struct KeyValueStore: Sendable {
-  /// KV heads.
-  package let heads: Int
-  /// Elements of one head.
-  package let headDim: Int
-  /// Positions there is room for, a multiple of 16.
-  package let capacity: Int
-  /// Element type.
-  package let type: CacheType
-
-  private let buffer: AlignedBuffer
-  private let offset: Int
-
-  /// Positions in a key block.
-  package static let block = 16
-
-  /// Bytes that a store needs.
-  package static func byteCount(heads: Int, headDim: Int, capacity: Int, type: CacheType) -> Int {
-    let positions = (capacity + block - 1) / block * block
-    return 2 * ((heads * headDim * positions * type.size + 63) / 64 * 64)
-  }
-
-  /// A store inside `buffer` from byte `offset`, a multiple of 64.
-  package init(
-    buffer: AlignedBuffer,
-    offset: Int,
-    heads: Int,
-    headDim: Int,
-    capacity: Int,
-    type: CacheType
-  ) {
-    let bytes = Self.byteCount(heads: heads, headDim: headDim, capacity: capacity, type: type)
-    precondition(offset >= 0 && offset % 64 == 0 && offset + bytes <= buffer.byteCount, "no room")
-    self.buffer = buffer
-    self.offset = offset
-    self.heads = heads
-    self.headDim = headDim
-    self.capacity = (capacity + Self.block - 1) / Self.block * Self.block
-    self.type = type
-  }
-
-  private var headBytes: Int { headDim * capacity * type.size }
-  private var sideBytes: Int { (heads * headBytes + 63) / 64 * 64 }
-
-  @unsafe func keys(of head: Int) -> UnsafeMutableRawPointer {
-    unsafe buffer.base + offset + head * headBytes
-  }
-
-  @unsafe func values(of head: Int) -> UnsafeMutableRawPointer {
-    unsafe buffer.base + offset + sideBytes + head * headBytes
-  }
-}
 
 extension Kernels {
   /// Floats of scratch that one attention call needs.
@@ -107,7 +40,9 @@ extension Kernels {
       first,
       store.type.code,
       store.keys(of: head),
-      store.values(of: head)
+      store.values(of: head),
+      store.keyScales(of: head),
+      store.valueScales(of: head)
     )
   }
 
@@ -166,6 +101,8 @@ extension Kernels {
       q: q.base,
       k: store.keys(of: head),
       v: store.values(of: head),
+      k_scales: store.keyScales(of: head),
+      v_scales: store.valueScales(of: head),
       out: out.base,
       scratch: scratch.base,
       q_stride: q.stride,

@@ -26,7 +26,7 @@ struct ProbeCommand: SEACommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("A PNG or JPEG file, - for standard input.", valueName: "file")
+    help: ArgumentHelp("A PNG, JPEG or WebP file, - for standard input.", valueName: "file")
   )
   var image: String?
 
@@ -73,7 +73,7 @@ struct ProbeCommand: SEACommand {
 
   @Option(
     help: ArgumentHelp(
-      "Type of stored keys and values: f32 or f16 (default: f32 for f32 weights, else f16).",
+      "Type of stored keys and values: f32, f16 or int8 (default: f32 for f32 weights, else f16).",
       valueName: "type"
     ),
     transform: Checked.choice(CacheType.allCases.map { ($0.rawValue, $0) })
@@ -115,7 +115,7 @@ struct ProbeCommand: SEACommand {
       )
     }
     let model = try Model(path: path)
-    let input = ProbeInput(pixels: try readPixels(model), prompt: try readPrompt(model))
+    let input = ProbeInput(pixels: try readPixels(model, console), prompt: try readPrompt(model))
     let probe = Probe(
       model: model,
       input: input,
@@ -134,14 +134,15 @@ struct ProbeCommand: SEACommand {
     }
   }
 
-  private func readPixels(_ model: Model) throws -> [Float]? {
+  private func readPixels(_ model: Model, _ console: Console) throws -> [Float]? {
     if let pixels {
       let side = try model.requireEncoder().encoder.imageSide
       return try ProbeInput.tensor("pixels", in: pixels, shape: [3, side, side])
     }
     guard let image else { return nil }
     _ = try model.requireEncoder()
-    return try model.pixels(of: ImageInput.read(image, orientation: .ignored)).values
+    let picture = try ImageInput.read(image, orientation: .ignored, console: console)
+    return try model.pixels(of: picture).values
   }
 
   private func readPrompt(_ model: Model) throws -> ProbeInput.PromptInput? {

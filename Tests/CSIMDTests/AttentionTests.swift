@@ -48,7 +48,7 @@ import Testing
     Shape(queries: 8, past: 17, dim: 255, isCausal: false),
   ]
 
-  static let types: [csimd_type] = [.f32, .f16]
+  static let types: [csimd_type] = [.f32, .f16, .i8]
 
   struct Problem {
     var q: [Float]
@@ -128,11 +128,11 @@ import Testing
   func prefillInChunksGivesTheSameBits(_ level: Level, _ chunk: Int) throws {
     let kernels = try level.kernels()
     let (tokens, dim) = (53, 72)
-    for window in [0, 20] {
+    for (type, window) in Self.types.flatMap({ [($0, 0), ($0, 20)] }) {
       let shape = Shape(queries: tokens, past: 0, dim: dim, window: window)
-      let p = Self.problem(shape, .f16)
+      let p = Self.problem(shape, type)
       let whole = kernels.attend(p.q, Self.cache(p, kernels), p.arguments)
-      var cache = Cache(capacity: tokens, dim: dim, type: .f16)
+      var cache = Cache(capacity: tokens, dim: dim, type: type)
       var pieces: [Float] = []
       for first in stride(from: 0, to: tokens, by: chunk) {
         let end = min(first + chunk, tokens)
@@ -142,14 +142,14 @@ import Testing
           v: Array(p.v[range]),
           dim: dim,
           first: first,
-          type: .f16,
+          type: type,
           into: cache
         )
         var part = p.arguments
         (part.queries, part.first, part.keys) = (end - first, first, end)
         pieces += kernels.attend(Array(p.q[range]), cache, part)
       }
-      expectSameBits(pieces, whole, "window \(window)")
+      expectSameBits(pieces, whole, "\(type) window \(window)")
     }
   }
 
@@ -183,11 +183,11 @@ import Testing
     #expect(marked[11 * shape.dim] == .infinity)
   }
 
-  @Test(arguments: Level.allCases) func headsThatShareKeysAreQueriesOfOneCall(_ level: Level) throws
-  {
+  @Test(arguments: Level.allCases, types)
+  func headsThatShareKeysAreQueriesOfOneCall(_ level: Level, _ type: csimd_type) throws {
     let kernels = try level.kernels()
     let shape = Shape(queries: 1, past: 37, dim: 64)
-    let p = Self.problem(shape, .f16)
+    let p = Self.problem(shape, type)
     let cache = Self.cache(p, kernels)
     var random = SeededRandom(seed: 81)
     let heads = random.floats(5 * shape.dim, upTo: 2)
@@ -203,8 +203,20 @@ import Testing
   @Test(arguments: Level.allCases, shapes)
   func outputMeetsDoublePrecision(_ level: Level, _ shape: Shape) throws {
     let kernels = try level.kernels()
-    let p = Self.problem(shape, .f32)
-    let out = kernels.attend(p.q, Self.cache(p, kernels), p.arguments)
+    for type in [csimd_type.f32, .i8] {
+      let p = Self.problem(shape, type)
+      let out = kernels.attend(p.q, Self.cache(p, kernels), p.arguments)
+      var stored = p
+      if type == .i8 {
+        stored.k = CodedRows(p.k, dim: shape.dim).values
+        stored.v = CodedRows(p.v, dim: shape.dim).values
+      }
+      Self.expectExact(out, stored, shape)
+    }
+  }
+
+  /// Compares with double precision on keys and values as they are stored.
+  static func expectExact(_ out: [Float], _ p: Problem, _ shape: Shape) {
     for query in 0..<shape.queries {
       let position = shape.past + query
       let end = shape.isCausal ? position + 1 : p.arguments.keys
@@ -236,55 +248,5 @@ import Testing
     let out = kernels.attend(p.q, Self.cache(p, kernels), p.arguments)
     #expect(out[..<(10 * shape.dim)].allSatisfy { !$0.isNaN })
     #expect(out[(10 * shape.dim)...].allSatisfy { $0.isNaN })
-  }
-
-  // MARK: - The store
-
-  @Test(arguments: Level.allCases, [1, 7, 16, 64, 72, 80])
-  func keysLieInBlocksAndValuesInRows(_ level: Level, _ dim: Int) throws {
-    let kernels = try level.kernels()
-    var random = SeededRandom(seed: 82)
-    let (tokens, first) = (40, 5)
-    let (k, v) = (random.floats(tokens * dim), random.floats(tokens * dim))
-    let empty = Cache(capacity: 48, dim: dim, type: .f32, byte: 0)
-    let cache = kernels.store(k: k, v: v, dim: dim, first: first, type: .f32, into: empty)
-    let blocks = cache.k.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
-    let rows = cache.v.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
-    for key in 0..<48 {
-      for d in 0..<dim {
-        let stored = key >= first && key < first + tokens
-        let expected: (Float, Float) =
-          stored ? (k[(key - first) * dim + d], v[(key - first) * dim + d]) : (0, 0)
-        #expect(blocks[(key / 16 * dim + d) * 16 + key % 16] == expected.0)
-        #expect(rows[key * dim + d] == expected.1)
-      }
-    }
-  }
-
-  @Test(arguments: Level.vector, [1, 15, 16, 17, 72, 128])
-  func everyLevelStoresTheBytesOfScalar(_ level: Level, _ dim: Int) throws {
-    var random = SeededRandom(seed: 83)
-    for type in Self.types {
-      for (tokens, first) in [(1, 0), (3, 15), (16, 16), (40, 3), (33, 32)] {
-        for edge in GuardedEdge.allCases {
-          let stride = dim + 3
-          let k = random.floats((tokens - 1) * stride + dim, upTo: 70_000)
-          let v = random.floats((tokens - 1) * stride + dim, upTo: 1e-5)
-          let empty = Cache(capacity: first + tokens, dim: dim, type: type)
-          let caches = try [Level.scalar, level].map {
-            try $0.kernels(edge: edge).store(
-              k: k,
-              v: v,
-              dim: dim,
-              first: first,
-              type: type,
-              into: empty,
-              stride: stride
-            )
-          }
-          #expect(caches[0] == caches[1])
-        }
-      }
-    }
   }
 }

@@ -21,12 +21,29 @@ struct AttentionCase {
 struct Cache: Equatable {
   var k: [UInt8]
   var v: [UInt8]
+  /// Bits of the scales of int8 rows, whole blocks; empty for other types.
+  var kScales: [UInt32] = []
+  var vScales: [UInt32] = []
 
-  /// Room for `capacity` keys filled with `byte`; 0xff makes every element a NaN.
+  /// Room for `capacity` keys filled with `byte`; 0xff makes every float a NaN.
   init(capacity: Int, dim: Int, type: csimd_type, byte: UInt8 = 0xff) {
-    let size = type == .f16 ? 2 : 4
-    k = [UInt8](repeating: byte, count: (capacity + 15) / 16 * 16 * dim * size)
+    let size = type == .i8 ? 1 : type == .f16 ? 2 : 4
+    let whole = (capacity + 15) / 16 * 16
+    k = [UInt8](repeating: byte, count: whole * dim * size)
     v = [UInt8](repeating: byte, count: capacity * dim * size)
+    guard type == .i8 else { return }
+    kScales = [UInt32](repeating: UInt32(byte) * 0x0101_0101, count: whole)
+    vScales = kScales
+  }
+}
+
+/// The scales of a cache between guard pages; null where there are none.
+struct GuardedScales {
+  let buffer: GuardedBuffer<UInt32>
+
+  var pointer: UnsafeMutablePointer<Float>? {
+    buffer.count == 0
+      ? nil : UnsafeMutableRawPointer(buffer.pointer).assumingMemoryBound(to: Float.self)
   }
 }
 
@@ -44,6 +61,8 @@ extension Kernels {
     let tokens = k.isEmpty ? 0 : (k.count - dim) / stride + 1
     let (keys, values) = (guarded(k), guarded(v))
     let (blocks, rows) = (guarded(cache.k), guarded(cache.v))
+    let kScales = GuardedScales(buffer: guarded(cache.kScales))
+    let vScales = GuardedScales(buffer: guarded(cache.vScales))
     table.pointee.kv_store(
       keys.pointer,
       values.pointer,
@@ -53,10 +72,13 @@ extension Kernels {
       first,
       type,
       blocks.pointer,
-      rows.pointer
+      rows.pointer,
+      kScales.pointer,
+      vScales.pointer
     )
     var result = cache
     (result.k, result.v) = (finish(blocks), finish(rows))
+    (result.kScales, result.vScales) = (finish(kScales.buffer), finish(vScales.buffer))
     return result
   }
 
@@ -69,6 +91,8 @@ extension Kernels {
   ) -> [Float] {
     let outStride = outStride ?? shape.dim
     let (queries, blocks, rows) = (guarded(q), guarded(cache.k), guarded(cache.v))
+    let kScales = GuardedScales(buffer: guarded(cache.kScales))
+    let vScales = GuardedScales(buffer: guarded(cache.vScales))
     let scratchCount = csimd_attention_scratch(shape.keys, shape.dim)
     let scratch = guarded([Float](repeating: .nan, count: scratchCount))
     let out = guarded(Self.rows(shape.queries, stride: outStride, width: shape.dim))
@@ -76,6 +100,8 @@ extension Kernels {
       q: queries.pointer,
       k: blocks.pointer,
       v: rows.pointer,
+      k_scales: kScales.pointer,
+      v_scales: vScales.pointer,
       out: out.pointer,
       scratch: scratch.pointer,
       q_stride: qStride ?? shape.dim,
@@ -89,7 +115,9 @@ extension Kernels {
       kv: shape.type,
       causal: shape.isCausal
     )
-    withExtendedLifetime((queries, blocks, rows)) { table.pointee.attention(&arguments) }
+    withExtendedLifetime((queries, blocks, rows, kScales, vScales)) {
+      table.pointee.attention(&arguments)
+    }
     #expect(scratch.isIntactOutside)
     return finish(out)
   }

@@ -209,13 +209,31 @@ import Testing
           scratch: scratch,
           into: out
         )
-        let wanted = Self.attention(q, k, v, mask: mask, scale: 0.3)
-        let tolerance = type == .float32 ? 1e-5 : 2e-3
+        let (keys, values) = (try Self.stored(k, type), try Self.stored(v, type))
+        let wanted = Self.attention(q, keys, values, mask: mask, scale: 0.3)
         for (found, value) in zip(out.array(), wanted) {
-          #expect(abs(Double(found) - value) < tolerance)
+          #expect(abs(Double(found) - value) < 1e-5)
         }
       }
     }
+  }
+
+  /// Rows as a store of the type gives them back.
+  static func stored(
+    _ rows: MatrixView<Float>,
+    _ type: CacheType
+  ) throws -> MatrixView<Float> {
+    let values = (0..<rows.rows).flatMap { row -> [Float] in
+      let values = rows.rows(row..<row + 1).array()
+      switch type {
+      case .float32: return values
+      case .float16: return values.map { Float(Float16($0)) }
+      case .int8:
+        let scale = (values.map(abs).max() ?? 0) / 127
+        return values.map { ($0 / scale).rounded(.toNearestOrEven) * scale }
+      }
+    }
+    return try MatrixView(values, columns: rows.columns)
   }
 
   static func attention(
