@@ -60,6 +60,7 @@ struct InspectReport {
       ("parts", partNames.isEmpty ? "none" : partNames.joined(separator: ", ")),
     ]
     if let encoder = description.encoder { rows.append(("vision", Self.text(encoder))) }
+    if let tower = description.textTower { rows.append(("vtext", Self.text(tower))) }
     if let adapter = description.adapter {
       let widths = adapter.widths.map(String.init).joined(separator: " → ")
       rows.append(("adapter", "\(adapter.name), \(widths)"))
@@ -95,12 +96,21 @@ struct InspectReport {
 
   private static func text(_ encoder: EncoderDescription) -> String {
     let selection = encoder.selection
+    let sides = encoder.scales.isEmpty ? [encoder.imageSide] : encoder.scales
     return
-      "\(encoder.family.printable()), \(encoder.imageSide) px in patches of \(encoder.patchSide) "
-      + "→ \(encoder.features) × \(encoder.hidden), \(encoder.blocks) blocks, \(encoder.heads) heads, "
+      "\(encoder.family.printable()), \(sides.map(String.init).joined(separator: ", ")) px in "
+      + "patches of \(encoder.patchSide) "
+      + "→ \(encoder.features) × \(encoder.featureWidth), \(encoder.blocks) blocks, \(encoder.heads) heads, "
       + "ffn \(encoder.ffn), \(encoder.activation.rawValue); features after block \(selection.layer)"
       + (selection.dropsFirst ? ", first row dropped" : "")
       + (selection.appliesFinalNorm ? ", normalised" : "")
+      + (encoder.jointWidth.map { "; joint space of \($0)" } ?? "")
+  }
+
+  private static func text(_ tower: TextTowerDescription) -> String {
+    "\(tower.family.printable()), \(tower.blocks) blocks × \(tower.hidden), \(tower.heads) heads, "
+      + "ffn \(tower.ffn), \(tower.activation.rawValue), vocabulary \(tower.vocab), "
+      + "\(tower.context) tokens; joint space of \(tower.jointWidth)"
   }
 
   private static func text(_ language: LanguageModelDescription) -> String {

@@ -23,6 +23,8 @@ struct Probe {
   /// Positions scored at once: their scores are all that is held of the largest tensor.
   private static let scoredRows = 16
 
+  private static let wordsName = "text.pooled"
+
   /// Runs the pass and writes the file, which appears when it is complete.
   ///
   /// - Returns: the names of the tensors.
@@ -34,6 +36,10 @@ struct Probe {
     let tensors = try tensors()
     let sink = ProbeSink(try SafetensorsWriter(path: path, tensors: tensors))
     try look(generator, sink)
+    if let words = input.words {
+      try sink.write(model.encode(texts: words, on: execution).array(), to: Self.wordsName)
+      try sink.check()
+    }
     if let prompt = input.prompt, let generator { try read(prompt, generator, sink) }
     try sink.finish()
     return tensors.map(\.name)
@@ -70,18 +76,14 @@ struct Probe {
   private func tensors() throws -> [SafetensorsTensor] {
     var tensors: [SafetensorsTensor] = []
     if input.pixels != nil, let encoder = model.description.encoder {
-      tensors.append(
-        SafetensorsTensor("pixels", .float32, [3, encoder.imageSide, encoder.imageSide])
-      )
-      for block in 0...encoder.selection.layer {
-        tensors.append(
-          Self.tensor(.visionHidden(block: block), [encoder.rows, encoder.hidden])
-        )
-      }
-      tensors.append(Self.tensor(.visionFeatures, [encoder.features, encoder.hidden]))
+      tensors += pictureTensors(encoder)
       if let adapter = model.description.adapter {
         tensors.append(Self.tensor(.visualTokens, [encoder.features, adapter.outputWidth]))
       }
+    }
+    if let words = input.words {
+      let width = try model.requireTextTower().tower.jointWidth
+      tensors.append(SafetensorsTensor(Self.wordsName, .float32, [words.count, width]))
     }
     guard let prompt = input.prompt, let language = model.description.language else {
       return tensors
@@ -99,6 +101,37 @@ struct Probe {
     return tensors
   }
 
+  /// What the encoder makes of the picture, in the order in which it does.
+  private func pictureTensors(_ encoder: EncoderDescription) -> [SafetensorsTensor] {
+    let side = encoder.inputSide
+    var tensors = [SafetensorsTensor("pixels", .float32, [3, side, side])]
+    func addHidden(_ blocks: ClosedRange<Int>) {
+      for block in blocks {
+        tensors.append(Self.tensor(.visionHidden(block: block), [encoder.rows, encoder.hidden]))
+      }
+    }
+    if encoder.scales.isEmpty { addHidden(0...encoder.selection.layer) }
+    for scale in encoder.scales {
+      let ratio = scale / encoder.imageSide
+      let cells = encoder.gridSide * ratio
+      tensors.append(Self.tensor(.scaleMap(ratio: ratio), [encoder.hidden, cells, cells]))
+    }
+    tensors.append(Self.tensor(.visionFeatures, [encoder.features, encoder.featureWidth]))
+    if leadsToJointSpace, let width = encoder.jointWidth {
+      if encoder.selection.layer < encoder.blocks {
+        addHidden(encoder.selection.layer + 1...encoder.blocks)
+      }
+      tensors.append(Self.tensor(.visionProjected, [encoder.patches, width]))
+      tensors.append(Self.tensor(.visionPooled, [width]))
+    }
+    return tensors
+  }
+
+  /// With an adapter the picture goes to the language model instead.
+  private var leadsToJointSpace: Bool {
+    model.adapter == nil && model.encoder?.joint != nil
+  }
+
   private static func tensor(_ point: TracePoint, _ shape: [Int]) -> SafetensorsTensor {
     SafetensorsTensor(point.name, .float32, shape)
   }
@@ -111,6 +144,8 @@ struct Probe {
     try sink.write(pixels, to: "pixels")
     if let generator, model.adapter != nil {
       sink.picture = try generator.encode(pixels, tracing: sink.tracing)
+    } else if leadsToJointSpace {
+      _ = try model.encodeJoint(pixels, tracing: sink.tracing, on: execution)
     } else {
       let features = try model.encode(pixels, tracing: sink.tracing, on: execution)
       _ = try model.adapter?.run(features, tracing: sink.tracing, on: execution)

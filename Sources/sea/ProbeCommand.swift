@@ -15,9 +15,10 @@ struct ProbeCommand: SEACommand {
     commandName: "probe",
     abstract: "Write every intermediate of a forward pass as f32 tensors.",
     discussion: """
-      Tensors: pixels, vision.hidden.I, vision.features, visual_tokens, input_ids (-200 stands for \
-      a picture), inputs_embeds, llm.hidden.I, logits, generated_ids. Parts that the model lacks or \
-      the input does not reach are absent.
+      Tensors: pixels, vision.hidden.I, s2.map.K, vision.features, vision.projected, \
+      vision.pooled, visual_tokens, text.pooled, input_ids (-200 stands for a picture), \
+      inputs_embeds, llm.hidden.I, logits, generated_ids. Parts that the model lacks or the input \
+      does not reach are absent.
       """
   )
 
@@ -38,6 +39,26 @@ struct ProbeCommand: SEACommand {
     )
   )
   var pixels: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "A text file of words for the text tower, one a line, - for standard input.",
+      valueName: "file"
+    )
+  )
+  var words: String?
+
+  @Option(
+    name: .customLong("text-ids"),
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Token ids for the text tower between commas, texts between semicolons.",
+      valueName: "ids"
+    ),
+    transform: ProbeInput.texts
+  )
+  var textIDs: [[Int32]]?
 
   @Option(
     parsing: .unconditional,
@@ -100,14 +121,21 @@ struct ProbeCommand: SEACommand {
     guard prompts == 1 || generate == nil else {
       throw ValidationError("--generate needs --prompt, --ids or --embeds")
     }
-    guard prompts == 1 || image != nil || pixels != nil else {
-      throw ValidationError("nothing to probe: give an image, a prompt, or both")
+    guard words == nil || textIDs == nil else {
+      throw ValidationError("--words and --text-ids contradict each other")
+    }
+    guard words != ImageInput.standardInput || image != ImageInput.standardInput else {
+      throw ValidationError("standard input cannot be both an image and words")
+    }
+    let hasOther = [image, pixels, words].contains { $0 != nil } || textIDs != nil
+    guard prompts == 1 || hasOther else {
+      throw ValidationError("nothing to probe: give an image, words, a prompt, or several")
     }
   }
 
   func run(_ console: Console) throws {
     let execution = Execution(kernels: try compute.kernels(), threads: compute.threadCount)
-    let inputs = [path, image, pixels, embeds].compactMap(\.self)
+    let inputs = [path, image, pixels, words, embeds].compactMap(\.self)
     guard !inputs.contains(where: { System.isSameFile($0, target) }) else {
       throw CommandError(
         .usage,
@@ -115,7 +143,11 @@ struct ProbeCommand: SEACommand {
       )
     }
     let model = try Model(path: path)
-    let input = ProbeInput(pixels: try readPixels(model, console), prompt: try readPrompt(model))
+    let input = ProbeInput(
+      pixels: try readPixels(model, console),
+      words: try readWords(model),
+      prompt: try readPrompt(model)
+    )
     let probe = Probe(
       model: model,
       input: input,
@@ -136,13 +168,21 @@ struct ProbeCommand: SEACommand {
 
   private func readPixels(_ model: Model, _ console: Console) throws -> [Float]? {
     if let pixels {
-      let side = try model.requireEncoder().encoder.imageSide
+      let side = try model.requireEncoder().encoder.inputSide
       return try ProbeInput.tensor("pixels", in: pixels, shape: [3, side, side])
     }
     guard let image else { return nil }
     _ = try model.requireEncoder()
     let picture = try ImageInput.read(image, orientation: .ignored, console: console)
     return try model.pixels(of: picture).values
+  }
+
+  private func readWords(_ model: Model) throws -> [[Int32]]? {
+    if textIDs != nil || words != nil { _ = try model.requireTextTower() }
+    if let textIDs { return textIDs }
+    return try words.map { path in
+      try ProbeInput.words(in: path).map { try model.ids(ofWord: $0) }
+    }
   }
 
   private func readPrompt(_ model: Model) throws -> ProbeInput.PromptInput? {
