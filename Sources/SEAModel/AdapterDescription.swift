@@ -10,11 +10,39 @@ package struct AdapterDescription: Sendable, Equatable {
   package var widths: [Int]
   /// Stands between two layers.
   package var activation: Activation
+  /// Side of the square grid that the features are resampled to before the layers; nil: none.
+  package var grid: Int?
+  /// A learned row follows the visual tokens of each line of the grid.
+  package var hasNewline: Bool
+  /// Lines and columns of the grid that show nothing but padding are left out.
+  package var cutsPadding: Bool
 
   /// An adapter through the given widths.
-  package init(widths: [Int], activation: Activation) {
+  package init(
+    widths: [Int],
+    activation: Activation,
+    grid: Int? = nil,
+    hasNewline: Bool = false,
+    cutsPadding: Bool = false
+  ) {
     self.widths = widths
     self.activation = activation
+    self.grid = grid
+    self.hasNewline = hasNewline
+    self.cutsPadding = cutsPadding
+  }
+
+  /// True when the features are a square grid to this adapter and not a list.
+  package var needsGrid: Bool { grid != nil || hasNewline || cutsPadding }
+
+  /// Visual tokens of a picture without padding, the most there can be.
+  ///
+  /// - Parameter features: rows that the encoder gives, a square number when a grid is needed.
+  /// - Returns: the number of tokens, learned rows included.
+  package func tokens(features: Int) -> Int {
+    guard needsGrid else { return features }
+    let side = grid ?? Int(Double(features).squareRoot())
+    return side * (side + (hasNewline ? 1 : 0))
   }
 
   /// Linear layers.
@@ -32,15 +60,23 @@ package struct AdapterDescription: Sendable, Equatable {
     let fields = FieldReader(json, path: path)
     self.init(
       widths: try fields.ints("widths", in: 1...65_536, count: 2...17),
-      activation: try fields.choice("activation")
+      activation: try fields.choice("activation"),
+      grid: fields.optional("grid") == nil ? nil : try fields.int("grid", in: 1...256),
+      hasNewline: fields.optional("newline") == nil ? false : try fields.bool("newline"),
+      cutsPadding: fields.optional("cuts_padding") == nil
+        ? false : try fields.bool("cuts_padding")
     )
   }
 
-  /// The fields as JSON.
+  /// The fields as JSON; those of a grid only where there is one.
   package var json: JSONValue {
-    [
-      "widths": .array(widths.map { .number(JSONNumber($0)) }),
-      "activation": .string(activation.rawValue),
+    var fields: [(String, JSONValue)] = [
+      ("widths", .array(widths.map { .number(JSONNumber($0)) })),
+      ("activation", .string(activation.rawValue)),
     ]
+    if let grid { fields.append(("grid", .number(JSONNumber(grid)))) }
+    if hasNewline { fields.append(("newline", .bool(true))) }
+    if cutsPadding { fields.append(("cuts_padding", .bool(true))) }
+    return .object(JSONObject(fields))
   }
 }

@@ -59,6 +59,12 @@ package struct ModelDescription: Sendable, Equatable {
     self.generation = generation
   }
 
+  /// Visual tokens of one picture, the most there can be; 0 without an encoder.
+  package var visualTokens: Int {
+    guard let encoder else { return 0 }
+    return adapter?.tokens(features: encoder.features) ?? encoder.features
+  }
+
   /// Checks each part and that neighbours agree in width.
   ///
   /// - Throws: `ModelError.invalid`.
@@ -78,6 +84,13 @@ package struct ModelDescription: Sendable, Equatable {
         field: "adapter.widths",
         found: "\(adapter.inputWidth) inputs",
         expected: "the encoder's width \(encoder.featureWidth)"
+      )
+    }
+    if let encoder, let adapter, adapter.needsGrid, encoder.features != encoder.patches {
+      throw .invalid(
+        field: "adapter.grid",
+        found: "\(encoder.features) features",
+        expected: "the encoder's whole grid of \(encoder.patches)"
       )
     }
     if let language, let adapter, language.hidden != adapter.outputWidth {

@@ -131,6 +131,7 @@ extension TensorPlan {
       )
       vector("adapter.\(layer).bias", adapter.widths[layer + 1])
     }
+    if adapter.hasNewline { vector("adapter.newline", adapter.outputWidth) }
   }
 
   /// Language model tensors: `llm.*`.
