@@ -9,11 +9,15 @@ internal import SEATensor
 ///
 /// - Source: reference.md C.1.
 enum AdapterConfig {
-  /// Layers that `mm_projector_type` asks for; `linear` when the key is absent.
+  /// Layers of the adapter's type; `linear` when the key is absent.
   ///
-  /// - Throws: `CheckpointError.unsupported` for the types of other projects.
-  static func llavaLayers(_ config: ConfigReader) throws(CheckpointError) -> Int {
-    let type = try config.string("mm_projector_type") ?? "linear"
+  /// - Parameters:
+  ///   - config: the configuration.
+  ///   - key: the project's name for the type.
+  /// - Returns: the number of linear layers.
+  /// - Throws: `CheckpointError.unsupported` for other types.
+  static func layers(_ config: ConfigReader, key: String) throws(CheckpointError) -> Int {
+    let type = try config.string(key) ?? "linear"
     if type == "linear" { return 1 }
     if let rest = type.dropping("mlp"), rest.hasSuffix("x_gelu"),
       let layers = Int(rest.dropLast(6)), (1...16).contains(layers)
@@ -22,7 +26,7 @@ enum AdapterConfig {
     }
     throw .unsupported(
       path: config.path,
-      what: "mm_projector_type \"\(type.printable())\"; linear and mlpNx_gelu are",
+      what: "\(key) \"\(type.printable())\"; linear and mlpNx_gelu are",
     )
   }
 
@@ -48,25 +52,28 @@ enum AdapterConfig {
   /// The adapter whose layers have been collected.
   ///
   /// - Parameters:
-  ///   - parts: collected tensors.
+  ///   - collector: collected tensors; those of no layer are dropped as unknown.
   ///   - layers: what the configuration asks for; nil: as many as there are.
   ///   - activation: between layers.
+  ///   - hasNewline: a learned row belongs to the adapter.
   ///   - path: the checkpoint, for messages.
   /// - Returns: the adapter.
   /// - Throws: `CheckpointError.missingTensors` naming the layers that are not complete.
   static func description(
-    _ parts: [String: SourcePart],
+    _ collector: inout TensorCollector,
     layers: Int?,
     activation: Activation,
+    hasNewline: Bool = false,
     path: String,
   ) throws(CheckpointError) -> AdapterDescription {
+    let parts = collector.parts
     let count = layers ?? (0...).first { parts["adapter.\($0).weight"] == nil } ?? 0
-    let needed = (0..<max(count, 1)).flatMap { ["adapter.\($0).weight", "adapter.\($0).bias"] }
+    var needed = (0..<max(count, 1)).flatMap { ["adapter.\($0).weight", "adapter.\($0).bias"] }
+    if hasNewline { needed.append("adapter.newline") }
     let missing = needed.filter { parts[$0] == nil }
     guard missing.isEmpty else { throw .missingTensors(path: path, names: missing) }
-    let surplus = parts.filter { $0.key.hasPrefix("adapter.") && !needed.contains($0.key) }
-    guard surplus.isEmpty else {
-      throw .unknownTensors(path: path, names: surplus.map(\.value.tensor.name).sorted())
+    for name in parts.keys.sorted() where name.hasPrefix("adapter.") && !needed.contains(name) {
+      collector.dropUnknown(name)
     }
     var widths: [Int] = []
     for layer in 0..<count {
@@ -89,6 +96,6 @@ enum AdapterConfig {
       if widths.isEmpty { widths.append(shape[1]) }
       widths.append(shape[0])
     }
-    return AdapterDescription(widths: widths, activation: activation)
+    return AdapterDescription(widths: widths, activation: activation, hasNewline: hasNewline)
   }
 }

@@ -26,6 +26,8 @@ struct FeatureChoice: Sendable, Equatable {
   var layer = -2
   /// Leave out the first row.
   var dropsFirst: Bool
+  /// Apply the final norm.
+  var appliesFinalNorm = false
 }
 
 /// What the keys of an encoder's configuration say.
@@ -38,8 +40,16 @@ struct EncoderConfig {
 
   /// Reads the keys of the vision part.
   ///
+  /// - Parameters:
+  ///   - config: the vision part.
+  ///   - family: decides what absent keys mean.
+  ///   - standardActivation: for files that name none; nil: the family's.
   /// - Throws: `CheckpointError` naming file and key.
-  init(_ config: ConfigReader, family: EncoderFamily) throws(CheckpointError) {
+  init(
+    _ config: ConfigReader,
+    family: EncoderFamily,
+    standardActivation: String? = nil,
+  ) throws(CheckpointError) {
     let isCLIP = family == .clip
     let side = try config.int("image_size", default: 224, in: 1...8192)
     let patch = try config.int("patch_size", default: isCLIP ? 32 : 16, in: 1...1024)
@@ -69,7 +79,7 @@ struct EncoderConfig {
       blocks: blocks,
       heads: heads,
       ffn: try config.int("intermediate_size", default: 3072, in: 1...262_144),
-      activation: try Self.activation(config, family: family),
+      activation: try Self.activation(config, family: family, standard: standardActivation),
       epsilon: try config.positive("layer_norm_eps", default: isCLIP ? 1e-5 : 1e-6, atMost: 1),
       hasClassToken: isCLIP,
       hasPatchBias: !isCLIP,
@@ -98,7 +108,7 @@ struct EncoderConfig {
     }
     description.selection = FeatureSelection(
       layer: layer,
-      appliesFinalNorm: false,
+      appliesFinalNorm: choice.appliesFinalNorm,
       dropsFirst: choice.dropsFirst
     )
   }
@@ -106,8 +116,9 @@ struct EncoderConfig {
   private static func activation(
     _ config: ConfigReader,
     family: EncoderFamily,
+    standard: String?,
   ) throws(CheckpointError) -> Activation {
-    let name = try config.string("hidden_act")
+    let name = try config.string("hidden_act") ?? standard
     switch name ?? (family == .clip ? "quick_gelu" : "gelu_pytorch_tanh") {
     case "quick_gelu": return .quickGelu
     case "gelu_pytorch_tanh": return .geluTanh

@@ -14,6 +14,9 @@ enum KnownEncoders {
     case "openai/clip-vit-large-patch14-336": clipLarge(side: 336)
     case "openai/clip-vit-large-patch14": clipLarge(side: 224)
     case "google/siglip-so400m-patch14-384": siglip
+    // open_clip builds the same encoder on timm.
+    case "siglip/CLIP-ViT-SO400M-14-384", "timm/ViT-SO400M-14-SigLIP-384":
+      TimmConfig.encoder(hidden: 1152, patch: 14, grid: 27)
     default: nil
     }
   }

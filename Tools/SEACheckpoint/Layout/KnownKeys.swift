@@ -20,6 +20,9 @@ enum KnownKeys {
     "projector_hidden_act", "multimodal_projector_bias", "mm_vision_tower", "mm_projector_type",
     "mm_hidden_size", "mm_vision_select_layer", "mm_vision_select_feature", "image_aspect_ratio",
     "tokenizer_model_max_length", "_name_or_path", "transformers_version", "s2", "s2_scales",
+    "connector_type", "vision_hidden_size", "llm_model_name_or_path", "vision_model_name_or_path",
+    "mm_vision_tower_aux_list", "vision_tower_aux_list", "mm_vision_tower_aux_token_len_list",
+    "image_token_len",
   ]
 
   private static let harmless = [
@@ -32,6 +35,10 @@ enum KnownKeys {
     "freeze_mm_vision_resampler", "mm_projector_lr", "mm_use_im_patch_token",
     "mm_use_im_start_end", "mm_patch_merge_type", "mm_resampler_type", "tokenizer_padding_side",
     "tune_mm_mlp_adapter", "tune_mm_vision_resampler", "unfreeze_mm_vision_tower", "use_mm_proj",
+    "connector_only", "connector_depth", "num_query_group", "query_num_list", "image_position",
+    "cache_dir", "num_queries", "num_resampler_layers", "pad_token", "resampler_hidden_size",
+    "tokenizer_name_or_path", "tokenizer_use_fast", "tune_type_connector", "tune_type_llm",
+    "tune_type_vision_tower", "tune_vision_tower_from_layer", "vision_model_name_or_path2",
     "max_length", "temperature", "top_p", "do_sample", "num_return_sequences",
   ]
 }

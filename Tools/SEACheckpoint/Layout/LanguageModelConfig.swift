@@ -17,9 +17,9 @@ enum LanguageFamily: String, CaseIterable, Sendable {
   /// the name of theirs.
   init?(modelType: String) {
     switch modelType {
-    case "llama", "llava", "llava_llama": self = .llama
-    case "gemma", "llava_gemma": self = .gemma
-    case "phi3", "llava_phi", "llava_phi3": self = .phi3
+    case "llama", "llava", "llava_llama", "cambrian_llama": self = .llama
+    case "gemma", "llava_gemma", "cambrian_gemma": self = .gemma
+    case "phi3", "llava_phi", "llava_phi3", "cambrian_phi3": self = .phi3
     default: return nil
     }
   }

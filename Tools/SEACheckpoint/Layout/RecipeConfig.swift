@@ -45,7 +45,7 @@ enum RecipeConfig {
     )
     // Files write 1/255 with their own number of digits.
     if abs(recipe.rescale * 255 - 1) < 1e-6 { recipe.rescale = 1.0 / 255.0 }
-    name(&recipe, side: side)
+    rename(&recipe, side: side)
     try validate(recipe, path: config.path)
     return recipe
   }
@@ -70,7 +70,7 @@ enum RecipeConfig {
       }
       var recipe = base
       recipe.padFill = fill
-      name(&recipe, side: side)
+      rename(&recipe, side: side)
       return recipe
     default:
       throw .unsupported(
@@ -81,7 +81,7 @@ enum RecipeConfig {
   }
 
   /// Gives the recipe the name of the preset it equals, if any.
-  private static func name(_ recipe: inout ImageRecipe, side: Int) {
+  static func rename(_ recipe: inout ImageRecipe, side: Int) {
     for name in ImageRecipe.presetNames {
       guard var preset = ImageRecipe.named(name, side: side) else { continue }
       preset.name = recipe.name

@@ -11,6 +11,12 @@ package enum SourceLayout: String, Sendable, CaseIterable {
   case llavaStage1 = "llava-stage1"
   /// `LlavaForConditionalGeneration` of transformers, in any of its releases' names.
   case huggingFaceLlava = "hf-llava"
+  /// LLaVA's low-rank fine-tuning: factors for a language model, the adapter beside them.
+  case llavaLoRA = "llava-lora"
+  /// TinyLLaVA Factory's: nested configurations, all weights together or in a folder each.
+  case tinyLLaVA = "tinyllava"
+  /// Cambrian's with one encoder and a connector of linear layers, whole or the connector alone.
+  case cambrian
   /// A causal language model.
   case languageModel = "llm"
   /// A CLIP or SigLIP model, or its vision part.
@@ -30,36 +36,60 @@ package enum LayoutDetector {
 
   /// Recognises the layout of `folder`.
   ///
+  /// - Parameters:
+  ///   - folder: the folder.
+  ///   - isFineTuning: the folder holds a low-rank fine-tuning whose base is elsewhere.
+  /// - Returns: the layout.
   /// - Throws: `CheckpointError.unsupported` naming a layout that is known and not converted, or the
   ///   reason why none fits.
-  package static func layout(of folder: CheckpointFolder) throws(CheckpointError) -> SourceLayout {
-    try refuseKnown(folder)
+  package static func layout(
+    of folder: CheckpointFolder,
+    isFineTuning: Bool = false,
+  ) throws(CheckpointError) -> SourceLayout {
     guard let json = try folder.json("config.json") else {
-      guard !folder.hasWeights, tokenizerFiles.contains(where: { folder.contains($0) }) else {
-        throw .missing(
-          path: folder.path,
-          advice: "no config.json here; a checkpoint's folder has one beside its weights",
-        )
-      }
-      return .tokenizer
+      return try layoutWithoutConfig(folder)
     }
     let config = ConfigReader(json, path: folder.path(of: "config.json"))
     let type = try config.string("model_type") ?? ""
+    if type.isEmpty, TimmConfig.isOne(config) { return .encoder }
+    if type == "tinyllava" || config.value("connector_type") != nil { return .tinyLLaVA }
+    if isCambrian(config, type: type) { return .cambrian }
     try refuseKnown(config, type: type)
 
     let isNested = config.value("vision_config") != nil || config.value("text_config") != nil
     if isNested, type == "llava" { return .huggingFaceLlava }
     if EncoderFamily(modelType: type) != nil { return .encoder }
-    if config.value("mm_vision_tower") != nil || config.value("mm_projector_type") != nil {
+    if isLLaVA(config) {
       guard LanguageFamily(modelType: type) != nil else { throw unknown(type, config) }
-      return try llavaStage(folder)
+      return isFineTuning ? .llavaLoRA : try llavaStage(folder)
     }
     guard LanguageFamily(rawValue: type) != nil else { throw unknown(type, config) }
     return .languageModel
   }
 
+  /// True when a configuration is that of a whole model with pictures, in LLaVA's words or those of
+  /// the projects that grew from it.
+  static func describesPictures(_ folder: CheckpointFolder) throws(CheckpointError) -> Bool {
+    guard let json = try folder.json("config.json") else { return false }
+    let config = ConfigReader(json, path: folder.path(of: "config.json"))
+    let type = try config.string("model_type") ?? ""
+    return isLLaVA(config) || isCambrian(config, type: type)
+      || config.value("connector_type") != nil
+  }
+
   /// Names under which stage 1 saves the adapter.
   static let adapterFiles = ["mm_projector.safetensors", "mm_projector.bin"]
+
+  private static func isLLaVA(_ config: ConfigReader) -> Bool {
+    config.value("mm_vision_tower") != nil || config.value("mm_projector_type") != nil
+  }
+
+  private static func isCambrian(_ config: ConfigReader, type: String) -> Bool {
+    type.hasPrefix("cambrian")
+      || ["mm_vision_tower_aux_list", "vision_tower_aux_list"].contains {
+        config.value($0) != nil
+      }
+  }
 
   private static func llavaStage(_ folder: CheckpointFolder) throws(CheckpointError) -> SourceLayout
   {
@@ -73,21 +103,26 @@ package enum LayoutDetector {
     return .llavaStage1
   }
 
+  /// Folders without a config.json: a tokenizer, or an encoder in another project's names.
+  private static func layoutWithoutConfig(
+    _ folder: CheckpointFolder
+  ) throws(CheckpointError) -> SourceLayout {
+    if folder.contains(OpenCLIPConfig.fileName) { return .encoder }
+    if folder.hasAnyWeights {
+      if try folder.weights().dialect != nil { return .encoder }
+    } else if tokenizerFiles.contains(where: { folder.contains($0) }) {
+      return .tokenizer
+    }
+    throw .missing(
+      path: folder.path,
+      advice: "no config.json here; a checkpoint's folder has one beside its weights",
+    )
+  }
+
   private static func unknown(_ type: String, _ config: ConfigReader) -> CheckpointError {
     let known = ["llama", "gemma", "phi3", "llava", "clip", "siglip"].joined(separator: ", ")
     let found = type.isEmpty ? "missing" : "\"\(type.printable())\""
     return config.fault("model_type", "\(found), expected one of \(known)")
-  }
-
-  /// Layouts that the files in the folder give away.
-  private static func refuseKnown(_ folder: CheckpointFolder) throws(CheckpointError) {
-    if folder.contains("adapter_config.json") || folder.contains("non_lora_trainables.bin") {
-      throw .unsupported(path: folder.path, what: "LoRA weights; merge them into their base first")
-    }
-    let parts = ["language_model", "vision_tower", "connector"]
-    if parts.allSatisfy({ CheckpointFolder.isFolder(folder.path(of: $0)) }) {
-      throw .unsupported(path: folder.path, what: "the TinyLLaVA Factory layout")
-    }
   }
 
   /// Layouts that the configuration gives away.
@@ -96,11 +131,6 @@ package enum LayoutDetector {
     type: String,
   ) throws(CheckpointError) {
     let layouts: [(keys: [String], types: [String], what: String)] = [
-      (["connector_type"], ["tinyllava"], "the TinyLLaVA Factory layout"),
-      (
-        ["mm_vision_tower_aux_list", "vision_tower_aux_list"],
-        ["cambrian_llama", "cambrian_gemma", "cambrian_phi3"], "the Cambrian layout"
-      ),
       (
         ["mm_vision_tower_aux", "image_size_aux"], ["mini_gemini", "mgm", "mgm_gemma"],
         "Mini-Gemini's second encoder"

@@ -15,21 +15,27 @@ struct TemplateChoice {
   /// Bytes of the longest chat template that is looked at; real ones have a few kB.
   private static let maxTemplateBytes = 64 << 10
 
+  /// What a default is chosen by.
+  struct Model {
+    let layout: SourceLayout
+    let family: LanguageFamily
+    /// What the checkpoint calls its base model.
+    let name: String
+    /// Tells Llama 3 from its ancestors where the tokenizer does not.
+    let ropeTheta: Double
+  }
+
   /// Chooses.
   ///
   /// - Parameters:
   ///   - asked: a name that the caller wants.
   ///   - config: the tokenizer_config.json, if there is one.
-  ///   - family: of the language model.
-  ///   - name: what the checkpoint calls its base model.
-  ///   - ropeTheta: tells Llama 3 from its ancestors where the tokenizer does not.
+  ///   - model: decides where neither does.
   /// - Throws: `CheckpointError` for an unknown name or a chat template of absurd length.
   init(
     asked: String?,
     config: ConfigReader?,
-    family: LanguageFamily,
-    name: String,
-    ropeTheta: Double,
+    model: Model,
   ) throws(CheckpointError) {
     if let asked {
       template = try Self.named(asked)
@@ -37,19 +43,15 @@ struct TemplateChoice {
       return
     }
     var note = "the family's default"
-    if let text = try config.flatMap({ config throws(CheckpointError) in
-      try Self.chatTemplate(config)
-    }) {
-      if let known = Self.recognise(text) {
+    if let config, let text = try Self.chatTemplate(config) {
+      if let known = TemplateMarks.name(of: text) {
         template = try Self.named(known)
         reason = "recognised in chat_template"
         return
       }
       note += "; the chat_template is none of those known"
     }
-    template = try Self.named(
-      Self.standard(family, name: name, bos: Self.bos(config), ropeTheta: ropeTheta)
-    )
+    template = try Self.named(Self.standard(model, bos: Self.bos(config)))
     reason = note
   }
 
@@ -74,29 +76,18 @@ struct TemplateChoice {
     return text
   }
 
-  /// The known template whose marks a chat template writes.
-  private static func recognise(_ text: String) -> String? {
-    let marks: [(marks: [String], name: String)] = [
-      (["<start_of_turn>", "<end_of_turn>"], "gemma_it"),
-      (["<|start_header_id|>", "<|eot_id|>"], "llama3"),
-      (["<|user|>", "<|end|>", "<|assistant|>"], "phi3_nosys"),
-      (["USER:", "ASSISTANT:"], "vicuna_v1"),
-    ]
-    return marks.first { $0.marks.allSatisfy { text.contains($0) } }?.name
-  }
-
-  private static func standard(
-    _ family: LanguageFamily,
-    name: String,
-    bos: String?,
-    ropeTheta: Double,
-  ) -> String {
-    switch family {
-    case .llama:
-      let isThird = bos.map { $0 == "<|begin_of_text|>" } ?? (ropeTheta >= 500_000)
-      return isThird ? "llama3" : "vicuna_v1"
-    case .gemma: return name.contains("-it") ? "mgm_gemma" : "tl_gemma"
-    case .phi3: return "phi3"
+  /// The format that the layout's project trains such a model with.
+  ///
+  /// - Source: reference.md F.2.
+  private static func standard(_ model: Model, bos: String?) -> String {
+    let isThirdLlama = bos.map { $0 == "<|begin_of_text|>" } ?? (model.ropeTheta >= 500_000)
+    switch (model.family, model.layout) {
+    case (.llama, .cambrian): return isThirdLlama ? "llama_v3" : "vicuna_v1"
+    case (.llama, _): return isThirdLlama ? "llama3" : "vicuna_v1"
+    case (.gemma, .cambrian): return "cam_gemma"
+    case (.gemma, .tinyLLaVA): return "tl_gemma"
+    case (.gemma, _): return model.name.contains("-it") ? "mgm_gemma" : "tl_gemma"
+    case (.phi3, _): return "phi3"
     }
   }
 

@@ -4,11 +4,15 @@
 extension NameMap {
   /// Translates the name of an adapter tensor; nil when it is not one.
   ///
-  /// LLaVA numbers the modules of a sequence in which every other one is the activation; the Hugging
-  /// Face layout numbers its two layers from 1.
+  /// LLaVA and TinyLLaVA number the modules of a sequence in which every other one is the activation;
+  /// the Hugging Face layout numbers its two layers from 1.
   static func adapter(_ name: String) -> NameMapping? {
     let inner = name.dropping("model.") ?? Substring(name)
-    if let rest = inner.dropping("mm_projector.") {
+    if inner == "image_newline" { return .tensor("adapter.newline") }
+    let sequence =
+      inner.dropping("mm_projector.") ?? inner.dropping("connector._connector.")
+      ?? inner.dropping("_connector.")
+    if let rest = sequence {
       if isLinear(rest) { return .tensor("adapter.0.\(rest)") }
       guard let (index, part) = block(rest, ""), index.isMultiple(of: 2), isLinear(part) else {
         return nil

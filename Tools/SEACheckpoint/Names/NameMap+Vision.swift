@@ -7,9 +7,8 @@ extension NameMap {
   /// Every prefix is optional, because projects and releases strip different ones on saving.
   static func vision(_ name: String) -> NameMapping? {
     var rest = Substring(name)
-    for prefix in ["model.", "vision_tower.", "vision_tower.", "_vision_tower.", "vision_model."] {
-      rest = rest.dropping(prefix) ?? rest
-    }
+    for prefix in visionWrappings { rest = rest.dropping(prefix) ?? rest }
+    if let mapping = timmVision(rest) ?? openAIVision(rest) { return mapping }
     if let canonical = visionTensors[String(rest)] { return .tensor("vision.\(canonical)") }
     if poolingHead.contains(String(rest)) { return .ignored("pooling head, used for labels only") }
     guard let (index, inner) = block(rest, "encoder.layers."),
@@ -19,9 +18,14 @@ extension NameMap {
     return .tensor("vision.blk.\(index).\(module)\(inner[dot...])")
   }
 
+  private static let visionWrappings = [
+    "model.", "vision_tower_aux_list.0.", "vision_tower.", "vision_tower.", "_vision_tower.",
+    "visual.trunk.", "vision_model.",
+  ]
+
   /// Recognises what a whole CLIP or SigLIP model has beside its encoder.
   static func labelParts(_ name: String) -> NameMapping? {
-    if name.hasPrefix("text_model.") || name == "text_projection.weight" {
+    if name.hasPrefix("text_model.") || name == "text_projection.weight" || isOpenCLIPText(name) {
       return .ignored("text tower, used for labels only")
     }
     switch name {

@@ -9,8 +9,22 @@ package enum NameMapping: Sendable, Equatable {
   case rows([String])
   /// It is expendable; the text says why.
   case ignored(String)
+  /// It is a factor of what is added to these tensors of the model.
+  case merged([String])
   /// Nothing is known about it: it may be trained data that must not be lost.
   case unknown
+
+  /// The canonical names.
+  var names: [String] {
+    switch self {
+    case .tensor(let name): [name]
+    case .rows(let names), .merged(let names): names
+    case .ignored, .unknown: []
+    }
+  }
+
+  /// The part of the model that the names belong to; nil without names.
+  var part: ModelPart? { names.first.flatMap { ModelPart(canonical: $0) } }
 }
 
 /// Translates foreign tensor names.
@@ -21,14 +35,44 @@ package enum NameMapping: Sendable, Equatable {
 /// - Source: reference.md D.2.
 package enum NameMap {
   /// Translates a name.
-  package static func mapping(of name: String) -> NameMapping {
+  ///
+  /// - Parameters:
+  ///   - name: the name in the file.
+  ///   - wanted: parts that the file can hold: a lone encoder's names may read like a language model's.
+  /// - Returns: what the tensor is.
+  package static func mapping(
+    of name: String,
+    wanted: Set<ModelPart> = Set(ModelPart.allCases),
+  ) -> NameMapping {
+    let name = withoutBaseLayer(name)
     if let reason = expendable(name) { return .ignored(reason) }
-    for wrapping in languageWrappings {
-      guard let rest = name.dropping(wrapping) else { continue }
-      if let mapping = language(rest) { return mapping }
+    if wanted.contains(.language) {
+      for wrapping in languageWrappings {
+        guard let rest = name.dropping(wrapping) else { continue }
+        if let mapping = language(rest) { return mapping }
+      }
     }
     if let mapping = adapter(name) ?? labelParts(name) ?? vision(name) { return mapping }
     return .unknown
+  }
+
+  /// What kind of model a name gives away that is known and not converted; nil for other names.
+  static func unsupported(_ name: String) -> String? {
+    let marks: [(mark: String, what: String)] = [
+      ("vision_sampler_", "Cambrian's spatial vision aggregator (SVA)"),
+      ("vision_query", "Cambrian's spatial vision aggregator (SVA)"),
+      ("mm_projector_aux_", "Cambrian's spatial vision aggregator (SVA)"),
+      ("vision_tower_aux_list.", "a second encoder"),
+      ("vlm_uni_", "Mini-Gemini's second encoder"), ("vision_tower_aux.", "a second encoder"),
+      (".lora_A", "low-rank factors without an adapter_config.json"),
+      (".lora_B", "low-rank factors without an adapter_config.json"),
+    ]
+    return marks.first { name.contains($0.mark) }?.what
+  }
+
+  /// The name of a module's own weight where a fine-tuning wraps it.
+  private static func withoutBaseLayer(_ name: String) -> String {
+    name.contains(".base_layer.") ? name.replacing(".base_layer.", with: ".") : name
   }
 
   /// Prefixes around a causal language model, longest first; the empty one is the model itself.
@@ -42,6 +86,9 @@ package enum NameMap {
       return "rotary angles are computed"
     }
     if name.hasSuffix("embeddings.position_ids") { return "position numbers are counted" }
+    if ["input_resolution", "context_length", "vocab_size"].contains(name) {
+      return "sizes are taken from the configuration"
+    }
     return nil
   }
 

@@ -20,13 +20,14 @@ package struct Inventory: Sendable {
   /// Choices that were made, with their reasons, and warnings.
   package internal(set) var notes: [String] = []
 
-  /// Numbers of tensors that were taken whole, split, and ignored.
-  package var counts: (taken: Int, split: Int, ignored: Int) {
-    var counts = (taken: 0, split: 0, ignored: 0)
+  /// Numbers of tensors that were taken whole, split, merged into others, and ignored.
+  package var counts: (taken: Int, split: Int, merged: Int, ignored: Int) {
+    var counts = (taken: 0, split: 0, merged: 0, ignored: 0)
     for entry in entries {
       switch entry.outcome {
       case .tensor: counts.taken += 1
       case .rows: counts.split += 1
+      case .merged: counts.merged += 1
       case .ignored, .unknown: counts.ignored += 1
       }
     }
@@ -41,6 +42,12 @@ package struct Inventory: Sendable {
         if case .rows(let names) = $1.outcome { $0 + names.count } else { $0 }
       }
       lines.append("split by rows: \(counts.split) tensors into \(parts)")
+    }
+    if counts.merged > 0 {
+      let targets = entries.reduce(into: Set<String>()) {
+        if case .merged(let names) = $1.outcome { $0.formUnion(names) }
+      }
+      lines.append("merged: \(counts.merged) low-rank factors into \(targets.count) tensors")
     }
     for (reason, names) in ignored {
       let shown = names.prefix(3).joined(separator: ", ")
@@ -60,6 +67,7 @@ package struct Inventory: Sendable {
           switch entry.outcome {
           case .tensor(let name): fields.append(("taken_as", .string(name)))
           case .rows(let names): fields.append(("split_into", .array(names.map { .string($0) })))
+          case .merged(let names): fields.append(("merged_into", .array(names.map { .string($0) })))
           case .ignored(let reason): fields.append(("ignored", .string(reason)))
           case .unknown: fields.append(("ignored", "unknown"))
           }

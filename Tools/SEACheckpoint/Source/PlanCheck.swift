@@ -54,7 +54,8 @@ struct PlanCheck {
     guard let part = parts[spec.name], let owner = ModelPart(canonical: spec.name) else { return }
     let tensor = part.tensor
     let isVector = spec.isVector && spec.rows == 1
-    let rank = tensor.shape.filter { $0 != 1 }.count
+    // A vector may be a row of a stack, but not a whole matrix.
+    let rank = part.rows == 0..<tensor.rows ? tensor.shape.filter { $0 != 1 }.count : 1
     guard part.rows.count != spec.rows || tensor.columns != spec.columns || (isVector && rank > 1)
     else { return }
     let rowsDiffer = part.rows.count != spec.rows && !isVector

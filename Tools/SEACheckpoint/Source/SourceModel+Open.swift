@@ -13,8 +13,7 @@ extension SourceModel {
   /// - Throws: `CheckpointError`.
   package init(path: String, options: SourceOptions = SourceOptions()) throws(CheckpointError) {
     let folder = try CheckpointFolder(path: path)
-    let layout = try LayoutDetector.layout(of: folder)
-    var opener = SourceOpener(folder: folder, layout: layout, options: options)
+    var opener = try SourceOpener(folder, options: options)
     try opener.open()
     self = opener.finish()
   }
@@ -22,9 +21,14 @@ extension SourceModel {
 
 /// Gathers the parts of a checkpoint, folder by folder.
 struct SourceOpener {
+  /// The folder of the configuration that describes the whole.
   let folder: CheckpointFolder
   let layout: SourceLayout
   let options: SourceOptions
+  /// A fine-tuning to be merged.
+  let lowRank: LowRankFolder?
+  /// Where the fine-tuning says its base is, when that is not `folder`.
+  let base: CheckpointFolder?
   var collector = TensorCollector()
   var openedPaths: [String] = []
   var configs: [ModelPart: ConfigReader] = [:]
@@ -33,11 +37,21 @@ struct SourceOpener {
   var encoder: EncoderConfig?
   /// Folder of the language model's tokenizer and generation_config.json.
   var languageFolder: CheckpointFolder?
+  /// Longest sequence that the model was trained with, where the configuration says so.
+  var limit: Int?
+  private var sets: [String: WeightSet] = [:]
+  private var factors: LowRankFactors?
 
-  init(folder: CheckpointFolder, layout: SourceLayout, options: SourceOptions) {
-    self.folder = folder
-    self.layout = layout
+  /// Finds out what is in `folder` and what belongs to it.
+  ///
+  /// - Throws: `CheckpointError`.
+  init(_ folder: CheckpointFolder, options: SourceOptions) throws(CheckpointError) {
+    let place = try SourcePlace.find(folder, options: options)
+    self.folder = place.folder
     self.options = options
+    layout = place.layout
+    lowRank = place.lowRank
+    base = place.base
     model = ModelDescription(name: folder.name)
   }
 
@@ -50,10 +64,12 @@ struct SourceOpener {
       return
     case .encoder: try openEncoder()
     case .languageModel: try openLanguageModel()
-    case .llava: try openLLaVA()
-    case .llavaStage1: try openStage1()
+    case .llava, .llavaStage1, .llavaLoRA: try openLLaVA()
     case .huggingFaceLlava: try openHuggingFace()
+    case .tinyLLaVA: try openTinyLLaVA()
+    case .cambrian: try openCambrian()
     }
+    if let lowRank, let factors { try merge(factors, lowRank) }
     try settleLanguage()
     if let encoder { model.encoder = encoder.description }
     try collector.refuseUnknown()
@@ -77,13 +93,18 @@ struct SourceOpener {
       guard isGiven else { return }
       throw .usage("\(option) has no use for \(folder.path), whose layout is \(layout.rawValue)")
     }
-    let hasTower = [.languageModel, .llava, .llavaStage1].contains(layout)
-    let hasPictures = hasTower || [.encoder, .huggingFaceLlava].contains(layout)
-    try refuse("--vision", options.visionFolder != nil && !hasTower)
-    try refuse("--llm", options.languageFolder != nil && layout != .llavaStage1)
-    try refuse("--adapter", options.adapterFile != nil && !hasTower)
-    try refuse("--recipe", options.recipe != nil && !hasPictures)
-    try refuse("--template", options.template != nil && [.encoder, .tokenizer].contains(layout))
+    let hasTower: Set<SourceLayout> = [
+      .languageModel, .llava, .llavaStage1, .llavaLoRA, .tinyLLaVA, .cambrian,
+    ]
+    let isWhole = layout != .encoder && layout != .tokenizer
+    let hasAdapter = hasTower.contains(layout)
+    let namesLanguage = [.llavaStage1, .llavaLoRA, .tinyLLaVA, .cambrian].contains(layout)
+    try refuse("--vision", options.visionFolder != nil && !hasAdapter)
+    try refuse("--llm", options.languageFolder != nil && !namesLanguage && lowRank == nil)
+    try refuse("--adapter", options.adapterFile != nil && !hasAdapter)
+    try refuse("--lora", options.lowRankFolder != nil && layout == .tokenizer)
+    try refuse("--recipe", options.recipe != nil && layout == .tokenizer)
+    try refuse("--template", options.template != nil && !isWhole)
   }
 }
 
@@ -114,10 +135,12 @@ extension SourceOpener {
     return config
   }
 
-  /// Opens a folder's weights.
+  /// Opens a folder's weights, once.
   mutating func weights(of folder: CheckpointFolder) throws(CheckpointError) -> WeightSet {
+    if let set = sets[folder.path] { return set }
     let set = try folder.weights()
     openedPaths += set.paths
+    sets[folder.path] = set
     return set
   }
 
@@ -126,6 +149,22 @@ extension SourceOpener {
     let set = try WeightSet(file: file)
     openedPaths += set.paths
     return set
+  }
+
+  /// Adds tensors to the model, what a fine-tuning trained whole before all others.
+  ///
+  /// - Parameters:
+  ///   - set: tensors.
+  ///   - wanted: parts to take.
+  ///   - reason: why other parts in these files are not needed; nil: they are unknown.
+  /// - Throws: `CheckpointError`.
+  mutating func collect(
+    _ set: WeightSet,
+    _ wanted: Set<ModelPart>,
+    ignoringOthers reason: String? = nil,
+  ) throws(CheckpointError) {
+    if let lowRank, factors == nil { factors = try replace(lowRank) }
+    try collector.add(set, wanted: wanted, language: language, ignoringOthers: reason)
   }
 
   /// The folder that a configuration names, the caller's choice first; nil when it is none.
@@ -157,6 +196,7 @@ extension SourceOpener {
     needsLanguage: Bool,
   ) -> CheckpointError {
     var command = "sea convert \(folder.path)"
+    if let lora = options.lowRankFolder { command += " --lora \(lora)" }
     if needsVision || options.visionFolder != nil {
       command += " --vision \(options.visionFolder ?? "DIR")"
     }

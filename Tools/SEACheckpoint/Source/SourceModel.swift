@@ -71,8 +71,19 @@ package struct SourcePart: Sendable {
   package let rows: Range<Int>
   /// Added to every value: Gemma's norms store what exceeds 1.
   package let addend: Float
+  /// What a low-rank fine-tuning adds.
+  var delta: LowRankDelta?
 
-  /// Reads rows, counted from the first of this part, with the addend applied.
+  init(tensor: SourceTensor, rows: Range<Int>, addend: Float) {
+    self.tensor = tensor
+    self.rows = rows
+    self.addend = addend
+  }
+
+  /// The stored element type when the part has exactly the stored values, else nil.
+  package var storedType: ElementType? { addend == 0 && delta == nil ? tensor.type : nil }
+
+  /// Reads rows, counted from the first of this part, with everything added that is to be added.
   ///
   /// - Parameters:
   ///   - range: rows of this part.
@@ -84,11 +95,13 @@ package struct SourcePart: Sendable {
       "rows \(range) of \(rows.count)×\(tensor.columns) into \(out.rows)×\(out.columns)"
     )
     var values: [Float] = []
+    let right = delta?.rightValues() ?? []
     var start = range.lowerBound
     while start < range.upperBound {
       let stop = min(range.upperBound, start + tensor.rowsPerChunk)
       tensor.readRows(rows.lowerBound + start..<rows.lowerBound + stop, into: &values)
       if addend != 0 { for index in values.indices { values[index] += addend } }
+      delta?.add(start..<stop, to: &values, right: right)
       out.rows(start - range.lowerBound..<stop - range.lowerBound).copy(from: values)
       start = stop
     }
@@ -97,10 +110,11 @@ package struct SourcePart: Sendable {
   /// Gives the pages of these rows back to the system.
   package func release() {
     tensor.releaseRows(rows)
+    delta?.release()
   }
 
-  /// Number of values that are NaN or infinite.
+  /// Number of stored values that are NaN or infinite.
   func nonFiniteCount() -> Int {
-    tensor.nonFiniteCount(ofRows: rows)
+    tensor.nonFiniteCount(ofRows: rows) + (delta?.nonFiniteCount() ?? 0)
   }
 }

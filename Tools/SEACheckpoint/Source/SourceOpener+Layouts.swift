@@ -8,31 +8,31 @@ internal import SEATensor
 extension SourceOpener {
   /// A CLIP or SigLIP model by itself: rows are patches of the last block but one.
   mutating func openEncoder() throws(CheckpointError) {
-    var encoder = try readEncoder(try mainConfig(in: folder))
+    var encoder = try readTower(folder)
     try select(&encoder, layer: -2, dropsFirst: encoder.description.hasClassToken, config: nil)
     self.encoder = encoder
     model.recipe = try recipe(in: folder, encoder)
     collector.note(rowsNote(encoder))
-    try collector.add(try weights(of: folder), wanted: [.vision], language: nil)
+    try addTower(folder)
   }
 
   /// A causal language model, with an encoder and an adapter added where the caller names them.
   mutating func openLanguageModel() throws(CheckpointError) {
     let config = try mainConfig(in: folder)
     try readLanguage(config, in: folder)
-    try collector.add(try weights(of: folder), wanted: [.language], language: language)
+    try collect(try weights(of: folder), [.language])
     if let path = options.visionFolder {
       let tower = try CheckpointFolder(path: path)
-      var encoder = try readEncoder(try mainConfig(in: tower))
+      var encoder = try readTower(tower)
       try select(&encoder, layer: -2, dropsFirst: encoder.description.hasClassToken, config: nil)
       self.encoder = encoder
       model.recipe = try recipe(in: tower, encoder)
       try addTower(tower)
     }
     if let file = options.adapterFile {
-      try collector.add(try weights(file: file), wanted: [.adapter], language: nil)
+      try collect(try weights(file: file), [.adapter])
       model.adapter = try AdapterConfig.description(
-        collector.parts,
+        &collector,
         layers: nil,
         activation: .geluErf,
         path: file
@@ -41,58 +41,80 @@ extension SourceOpener {
     try chooseScale(config, isHuggingFace: false)
   }
 
-  /// LLaVA's own layout: tower tensors inside the checkpoint win over those in a folder.
+  /// LLaVA's own layout in all its stages: tower tensors inside the checkpoint win over those in a
+  /// folder.
   mutating func openLLaVA() throws(CheckpointError) {
     let config = try mainConfig(in: folder)
-    try readLanguage(config, in: folder)
-    let layers = try AdapterConfig.llavaLayers(config)
-    var parts: Set<ModelPart> = [.language, .vision]
-    if options.adapterFile == nil { parts.insert(.adapter) }
-    try collector.add(
-      try weights(of: folder),
-      wanted: parts,
-      language: language,
-      ignoringOthers: options.adapterFile.map { "replaced by \($0)" }
+    let layers = try AdapterConfig.layers(config, key: "mm_projector_type")
+    try addLanguageAndAdapter(
+      config,
+      nameKey: "_name_or_path",
+      tower: try config.string("mm_vision_tower")
     )
-    if let file = options.adapterFile {
-      try collector.add(try weights(file: file), wanted: [.adapter], language: nil)
-    }
-    try readAdapter(config, layers: layers)
+    try readAdapter(config, layers: layers, widthKey: "mm_hidden_size")
     try openLLaVATower(config)
     try chooseScale(config, isHuggingFace: false)
   }
 
-  /// LLaVA's alignment stage: the adapter here, the two models it joins in their own folders.
-  mutating func openStage1() throws(CheckpointError) {
-    let config = try mainConfig(in: folder)
-    let layers = try AdapterConfig.llavaLayers(config)
-    let name = try config.string("_name_or_path")
-    let tower = try config.string("mm_vision_tower")
+  /// Adds the language model and the adapter of LLaVA and its kin: together in one checkpoint, or the
+  /// adapter here and the language model in a folder of its own.
+  ///
+  /// - Parameters:
+  ///   - config: the configuration of the whole.
+  ///   - nameKey: the key that names the language model's folder.
+  ///   - tower: what the configuration names as encoder, for the advice about missing folders.
+  /// - Throws: `CheckpointError`.
+  mutating func addLanguageAndAdapter(
+    _ config: ConfigReader,
+    nameKey: String,
+    tower: String?,
+  ) throws(CheckpointError) {
+    let own = LayoutDetector.adapterFiles.first { folder.contains($0) }.map { folder.path(of: $0) }
+    let isWhole = folder.hasWeights
+    let file = options.adapterFile ?? (isWhole ? nil : own)
+    let place = try languageFolder(config, nameKey: nameKey, tower: tower)
+    if place.path == folder.path || base != nil {
+      try readLanguage(config, in: place)
+    } else {
+      openedPaths.append(place.path)
+      try readLanguage(try mainConfig(in: place), in: place)
+    }
+    // An alignment starts from a language model alone; a fine-tuning may start from a whole model.
+    var parts: Set<ModelPart> = [.language]
+    if isWhole || base != nil { parts.insert(.vision) }
+    if file == nil { parts.insert(.adapter) }
+    try collect(
+      try weights(of: place),
+      parts,
+      ignoringOthers: isWhole ? file.map { "replaced by \($0)" } : nil
+    )
+    if let file { try collect(try weights(file: file), [.adapter]) }
+    if LayoutDetector.tokenizerFiles.contains(where: { folder.contains($0) }) {
+      languageFolder = folder
+    }
+  }
+
+  /// The folder with the language model's weights.
+  private func languageFolder(
+    _ config: ConfigReader,
+    nameKey: String,
+    tower: String?,
+  ) throws(CheckpointError) -> CheckpointFolder {
+    if let base { return base }
+    if folder.hasWeights { return folder }
+    let name = try config.string(nameKey)
     let found = try namedFolder(name, asked: options.languageFolder, base: folder)
-    guard let base = found, base.path != folder.path else {
+    guard let found, found.path != folder.path else {
       let hasTower = try namedFolder(tower, asked: options.visionFolder, base: folder) != nil
       throw folderNeeded(
-        "_name_or_path",
+        nameKey,
         name,
         in: config,
         needsVision: !hasTower,
         needsLanguage: true
       )
     }
-    openedPaths.append(base.path)
-    let baseConfig = try mainConfig(in: base)
-    try readLanguage(baseConfig, in: base)
-    try collector.add(try weights(of: base), wanted: [.language], language: language)
-    let own = LayoutDetector.adapterFiles.first { folder.contains($0) }.map { folder.path(of: $0) }
-    if let file = options.adapterFile ?? own {
-      try collector.add(try weights(file: file), wanted: [.adapter], language: nil)
-    }
-    try readAdapter(config, layers: layers)
-    try openLLaVATower(config)
-    try chooseScale(config, isHuggingFace: false)
-    if LayoutDetector.tokenizerFiles.contains(where: { folder.contains($0) }) {
-      languageFolder = folder
-    }
+    return found
   }
 
   /// `LlavaForConditionalGeneration`: three nested configurations, all weights together.
@@ -115,18 +137,21 @@ extension SourceOpener {
       throw .unsupported(path: config.path, what: "vision_feature_layer with several layers")
     }
     let layer = try config.int("vision_feature_layer", default: -2, in: -1024...1024)
-    try select(&encoder, layer: layer, dropsFirst: strategy == "default", config: config)
+    try select(
+      &encoder,
+      layer: layer,
+      dropsFirst: strategy == "default",
+      config: config,
+      key: "vision_feature_layer"
+    )
     self.encoder = encoder
     model.recipe = try recipe(in: folder, encoder)
     let activation = try AdapterConfig.huggingFaceActivation(config)
-    try collector.add(
-      try weights(of: folder),
-      wanted: [.language, .vision, .adapter],
-      language: language
-    )
+    try collect(try weights(of: folder), [.language, .vision, .adapter])
     configs[.adapter] = vision
+    limit = try config.optionalInt("tokenizer_model_max_length", in: 1...(1 << 24))
     model.adapter = try AdapterConfig.description(
-      collector.parts,
+      &collector,
       layers: 2,
       activation: activation,
       path: folder.path
@@ -137,25 +162,8 @@ extension SourceOpener {
   /// Finds the tower of a LLaVA checkpoint and its configuration.
   private mutating func openLLaVATower(_ config: ConfigReader) throws(CheckpointError) {
     let name = try config.string("mm_vision_tower")
-    let isInside = collector.contains(.vision)
-    let tower = try namedFolder(name, asked: options.visionFolder, base: folder)
-    let known = isInside ? name.flatMap { KnownEncoders.config($0) } : nil
-    var encoder: EncoderConfig
-    if let tower {
-      openedPaths.append(tower.path)
-      encoder = try readEncoder(try mainConfig(in: tower))
-    } else if let known, let name {
-      encoder = try readEncoder(ConfigReader(known, path: "\(config.path) (\(name))"))
-      collector.note("encoder: the published sizes of \(name)")
-    } else {
-      throw folderNeeded(
-        "mm_vision_tower",
-        name,
-        in: config,
-        needsVision: true,
-        needsLanguage: false
-      )
-    }
+    let tower = try findTower(name, key: "mm_vision_tower", config)
+    var encoder = tower.encoder
     let rows = try config.string("mm_vision_select_feature") ?? "patch"
     guard let rows = FeatureRows(rawValue: rows) else {
       throw config.fault(
@@ -168,23 +176,15 @@ extension SourceOpener {
       &encoder,
       layer: layer,
       dropsFirst: rows == .patch && encoder.description.hasClassToken,
-      config: config
+      config: config,
+      key: "mm_vision_select_layer"
     )
     self.encoder = encoder
-    let base = try recipe(in: tower, encoder)
+    let base = try recipe(in: tower.folder, encoder)
     model.recipe =
       options.recipe != nil
       ? base : try RecipeConfig.llava(base, config, side: encoder.description.imageSide)
-    if isInside {
-      collector.note("encoder: the weights inside the checkpoint, which may have been tuned")
-    } else if let tower {
-      try addTower(tower)
-    }
+    try addTower(tower)
     collector.note(rowsNote(encoder))
-  }
-
-  /// Adds the encoder's tensors from a folder of its own.
-  private mutating func addTower(_ tower: CheckpointFolder) throws(CheckpointError) {
-    try collector.add(try weights(of: tower), wanted: [.vision], language: nil)
   }
 }

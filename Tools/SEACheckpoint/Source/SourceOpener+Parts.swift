@@ -44,9 +44,12 @@ extension SourceOpener {
     let choice = try TemplateChoice(
       asked: options.template,
       config: tokenizer,
-      family: language.family,
-      name: (try configs[.language]?.string("_name_or_path") ?? "") + self.folder.name,
-      ropeTheta: description.ropeTheta
+      model: TemplateChoice.Model(
+        layout: layout,
+        family: language.family,
+        name: (try configs[.language]?.string("_name_or_path") ?? "") + self.folder.name,
+        ropeTheta: description.ropeTheta
+      )
     )
     model.template = choice.template
     collector.note("template: \(choice.template.name) (\(choice.reason))")
@@ -54,7 +57,6 @@ extension SourceOpener {
     let generation = try config("generation_config.json", in: folder)
     let stated = try generation?.ids("eos_token_id") ?? []
     let stopIDs = stated.isEmpty ? language.stopIDs : stated
-    let limit = try configs[.adapter]?.optionalInt("tokenizer_model_max_length", in: 1...(1 << 24))
     model.generation = GenerationDefaults(
       stopIDs: stopIDs.filter { $0 < description.vocab },
       context: min(limit ?? Self.defaultContext, description.maxPositions)
@@ -72,11 +74,13 @@ extension SourceOpener {
     _ stated: Int,
     _ language: LanguageModelConfig,
   ) throws(CheckpointError) -> Int {
-    guard let table = collector.parts["llm.embed.weight"]?.tensor else { return stated }
+    let name = "llm.embed.weight"
+    guard let table = collector.parts[name]?.tensor else { return stated }
     let rows = table.rows
     if rows == stated { return rows }
     let isPadded = rows.isMultiple(of: 64) && rows > stated && rows - stated < 64
-    guard !language.statesVocabulary || isPadded, rows <= 1 << 24 else {
+    let isFree = !language.statesVocabulary || isPadded || collector.isReplaced(name)
+    guard isFree, rows <= 1 << 24 else {
       throw .contradiction(
         path: configs[.language]?.path ?? folder.path,
         field: configs[.language]?.field("vocab_size") ?? "vocab_size",
@@ -122,19 +126,26 @@ extension SourceOpener {
 
 extension SourceOpener {
   /// Describes the adapter of LLaVA's layouts and holds it against the configuration.
-  mutating func readAdapter(_ config: ConfigReader, layers: Int) throws(CheckpointError) {
+  mutating func readAdapter(
+    _ config: ConfigReader,
+    layers: Int,
+    widthKey: String,
+    hasNewline: Bool = false,
+  ) throws(CheckpointError) {
     configs[.adapter] = config
+    limit = try config.optionalInt("tokenizer_model_max_length", in: 1...(1 << 24))
     let adapter = try AdapterConfig.description(
-      collector.parts,
+      &collector,
       layers: layers,
       activation: .geluErf,
+      hasNewline: hasNewline,
       path: options.adapterFile ?? folder.path
     )
-    let stated = try config.optionalInt("mm_hidden_size", in: 1...65_536)
+    let stated = try config.optionalInt(widthKey, in: 1...65_536)
     if let stated, stated != adapter.inputWidth, let part = collector.parts["adapter.0.weight"] {
       throw .contradiction(
         path: config.path,
-        field: "mm_hidden_size",
+        field: widthKey,
         says: "\(stated)",
         found: "tensor \(part.tensor.name) has shape \(part.tensor.shape)"
       )
@@ -146,36 +157,21 @@ extension SourceOpener {
 // MARK: - Encoder
 
 extension SourceOpener {
-  /// Reads an encoder's configuration: a whole CLIP or SigLIP model's, or its vision part's.
-  mutating func readEncoder(_ config: ConfigReader) throws(CheckpointError) -> EncoderConfig {
-    let type = try config.string("model_type") ?? "clip_vision_model"
-    guard let family = EncoderFamily(modelType: type) else {
-      throw .unsupported(
-        path: config.path,
-        what: "\(config.field("model_type")) \"\(type.printable())\"; clip and siglip are",
-      )
-    }
-    let isWhole = type == "clip" || type == "siglip"
-    let part = isWhole ? try config.object("vision_config") : config
-    let vision = part ?? ConfigReader([:], path: config.path)
-    configs[.vision] = vision
-    return try EncoderConfig(vision, family: family)
-  }
-
   /// Chooses the rows for the adapter; the caller's choice comes first.
   func select(
     _ encoder: inout EncoderConfig,
     layer: Int,
     dropsFirst: Bool,
+    appliesFinalNorm: Bool = false,
     config: ConfigReader?,
+    key: String = "--select-layer",
   ) throws(CheckpointError) {
     var choice = FeatureChoice(layer: options.selectLayer ?? layer, dropsFirst: dropsFirst)
     if let rows = options.selectRows {
       choice.dropsFirst = rows == .patch && encoder.description.hasClassToken
     }
+    choice.appliesFinalNorm = appliesFinalNorm
     if options.selectLayer == nil, let config {
-      let isLLaVA = config.value("mm_vision_tower") != nil
-      let key = isLLaVA ? "mm_vision_select_layer" : "vision_feature_layer"
       try encoder.select(choice, path: config.path, field: key)
     } else {
       try encoder.select(choice, path: folder.path, field: "--select-layer")
@@ -196,7 +192,7 @@ extension SourceOpener {
       collector.note("recipe: \(name) (asked for)")
       return recipe
     }
-    if let folder, let processor = try imageProcessor(in: folder) {
+    if let folder, let processor = try imageProcessor(in: folder, side: side) {
       return try RecipeConfig.recipe(processor, family: encoder.family, side: side)
     }
     let recipe = RecipeConfig.standard(family: encoder.family, side: side)
@@ -204,11 +200,16 @@ extension SourceOpener {
     return recipe
   }
 
-  /// The image processor's configuration, in a file of its own or nested in the processor's.
+  /// The image processor's configuration, in a file of its own or nested in another.
   private mutating func imageProcessor(
-    in folder: CheckpointFolder
+    in folder: CheckpointFolder,
+    side: Int,
   ) throws(CheckpointError) -> ConfigReader? {
     if let config = try config("preprocessor_config.json", in: folder) { return config }
+    if let config = try config(OpenCLIPConfig.fileName, in: folder) {
+      let json = try OpenCLIPConfig.processor(config, side: side)
+      return json.map { ConfigReader($0, path: config.path) }
+    }
     guard let config = try config("processor_config.json", in: folder) else { return nil }
     return try config.object("image_processor")
   }
@@ -216,7 +217,8 @@ extension SourceOpener {
   /// What feeds the adapter, in words.
   func rowsNote(_ encoder: EncoderConfig) -> String {
     let selection = encoder.description.selection
-    return "features: block \(selection.layer) of \(encoder.description.blocks), "
+    let norm = selection.appliesFinalNorm ? " after the final norm" : ""
+    return "features: block \(selection.layer) of \(encoder.description.blocks)\(norm), "
       + (selection.dropsFirst ? "without the first row" : "all rows")
   }
 }

@@ -27,6 +27,8 @@ package struct SourceOptions: Sendable {
   package var languageFolder: String?
   /// File with the adapter's weights.
   package var adapterFile: String?
+  /// Folder of a low-rank fine-tuning to merge.
+  package var lowRankFolder: String?
   /// Name of an image recipe.
   package var recipe: String?
   /// Name of a conversation template.

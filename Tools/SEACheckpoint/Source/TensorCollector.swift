@@ -5,13 +5,13 @@ internal import SEAModel
 internal import SEATensor
 
 /// The parts a model consists of.
-enum ModelPart: String, CaseIterable, Sendable {
+package enum ModelPart: String, CaseIterable, Sendable {
   case vision
   case adapter
   case language = "llm"
 
   /// The part that a canonical name belongs to.
-  init?(canonical name: String) {
+  package init?(canonical name: String) {
     guard let dot = name.firstIndex(of: ".") else { return nil }
     self.init(rawValue: String(name[..<dot]))
   }
@@ -21,6 +21,8 @@ enum ModelPart: String, CaseIterable, Sendable {
 struct TensorCollector {
   private(set) var parts: [String: SourcePart] = [:]
   private(set) var inventory = Inventory()
+  /// Canonical names whose tensors stand in for any other, with the files they are in.
+  private var replacements: [String: String] = [:]
   private var unknown: [String] = []
   private var unknownPath = ""
 
@@ -40,37 +42,67 @@ struct TensorCollector {
   ) throws(CheckpointError) {
     inventory.notes += set.warnings
     for tensor in set.tensors {
-      var outcome = NameMap.mapping(of: tensor.name)
-      switch outcome {
-      case .tensor(let name):
-        if let part = ModelPart(canonical: name), wanted.contains(part) {
-          try take(tensor, rows: 0..<tensor.rows, as: name, language: language)
-        } else {
-          outcome = reason.map { .ignored($0) } ?? .unknown
-        }
-      case .rows(let names):
-        if wanted.contains(.language), let language {
-          try split(tensor, into: names, language: language)
-        } else {
-          outcome = reason.map { .ignored($0) } ?? .unknown
-        }
-      case .ignored, .unknown: break
-      }
-      if outcome == .unknown {
-        unknown.append(tensor.name)
-        unknownPath = tensor.path
-      }
-      inventory.entries.append(
-        Inventory.Entry(name: tensor.name, path: tensor.path, outcome: outcome)
-      )
+      try add(tensor, as: tensor.name, wanted: wanted, language: language, reason: reason)
     }
+  }
+
+  /// Adds a tensor that stands in for the one of the same meaning wherever that comes from.
+  ///
+  /// - Parameters:
+  ///   - tensor: the tensor.
+  ///   - name: its name as checkpoints of its layout write it.
+  ///   - language: sizes for splitting fused rows.
+  /// - Throws: `CheckpointError`, as for any other tensor.
+  mutating func addReplacement(
+    _ tensor: SourceTensor,
+    as name: String,
+    language: LanguageModelConfig?,
+  ) throws(CheckpointError) {
+    let before = Set(parts.keys)
+    try add(tensor, as: name, wanted: Set(ModelPart.allCases), language: language, reason: nil)
+    for name in parts.keys where !before.contains(name) { replacements[name] = tensor.path }
+  }
+
+  private mutating func add(
+    _ tensor: SourceTensor,
+    as name: String,
+    wanted: Set<ModelPart>,
+    language: LanguageModelConfig?,
+    reason: String?,
+  ) throws(CheckpointError) {
+    var outcome = NameMap.mapping(of: name, wanted: wanted)
+    if case .ignored = outcome {
+    } else if let part = outcome.part, wanted.contains(part) {
+      if let file = outcome.names.compactMap({ replacements[$0] }).first {
+        outcome = .ignored("replaced by \(file)")
+      } else {
+        try take(tensor, outcome, language: language)
+      }
+    } else {
+      outcome = reason.map { .ignored($0) } ?? .unknown
+    }
+    if outcome == .unknown { noteUnknown(tensor) }
+    inventory.entries.append(
+      Inventory.Entry(name: tensor.name, path: tensor.path, outcome: outcome)
+    )
+  }
+
+  private mutating func noteUnknown(_ tensor: SourceTensor) {
+    unknown.append(tensor.name)
+    unknownPath = tensor.path
   }
 
   /// Refuses checkpoints with tensors that no map knows: they may be what was trained.
   ///
-  /// - Throws: `CheckpointError.unknownTensors`.
+  /// - Throws: `CheckpointError.unsupported` where the names tell whose they are, else
+  ///   `unknownTensors`.
   func refuseUnknown() throws(CheckpointError) {
-    guard unknown.isEmpty else { throw .unknownTensors(path: unknownPath, names: unknown) }
+    guard !unknown.isEmpty else { return }
+    for name in unknown {
+      guard let what = NameMap.unsupported(name) else { continue }
+      throw .unsupported(path: unknownPath, what: "\(what) (tensor \(name))")
+    }
+    throw .unknownTensors(path: unknownPath, names: unknown)
   }
 
   /// True when a tensor of `part` has been taken.
@@ -78,23 +110,127 @@ struct TensorCollector {
     parts.keys.contains { ModelPart(canonical: $0) == part }
   }
 
+  /// True when a tensor of `part` has been taken that is not a replacement.
+  func containsOwn(_ part: ModelPart) -> Bool {
+    parts.keys.contains { ModelPart(canonical: $0) == part && replacements[$0] == nil }
+  }
+
+  /// True when the tensor of a canonical name is a replacement.
+  func isReplaced(_ name: String) -> Bool { replacements[name] != nil }
+
   /// Drops a tensor that the model does not need after all.
   mutating func drop(_ name: String, reason: String) {
     guard let part = parts.removeValue(forKey: name) else { return }
+    setOutcome(.ignored(reason), of: part.tensor)
+  }
+
+  /// Drops a tensor that the model has no place for, to be refused with all others.
+  mutating func dropUnknown(_ name: String) {
+    guard let part = parts.removeValue(forKey: name) else { return }
+    setOutcome(.unknown, of: part.tensor)
+    noteUnknown(part.tensor)
+  }
+
+  private mutating func setOutcome(_ outcome: NameMapping, of tensor: SourceTensor) {
     let index = inventory.entries.firstIndex {
-      $0.name == part.tensor.name && $0.path == part.tensor.path
+      $0.name == tensor.name && $0.path == tensor.path
     }
     guard let index else { return }
     inventory.entries[index] = Inventory.Entry(
-      name: part.tensor.name,
-      path: part.tensor.path,
-      outcome: .ignored(reason)
+      name: tensor.name,
+      path: tensor.path,
+      outcome: outcome
     )
   }
 
   /// Adds a line to the account.
   mutating func note(_ text: String) {
     inventory.notes.append(text)
+  }
+
+  /// Adds a line about a tensor that is not itself a part.
+  mutating func account(_ tensor: SourceTensor, _ outcome: NameMapping) {
+    inventory.entries.append(
+      Inventory.Entry(name: tensor.name, path: tensor.path, outcome: outcome)
+    )
+  }
+
+  /// Lets a part be read with the product of two factors added.
+  mutating func merge(_ delta: LowRankDelta, into name: String) {
+    parts[name]?.delta = delta
+  }
+}
+
+// MARK: - Taking
+
+extension TensorCollector {
+  /// Takes a tensor whole, or cuts a matrix of stacked rows into the matrices it was made of.
+  private mutating func take(
+    _ tensor: SourceTensor,
+    _ mapping: NameMapping,
+    language: LanguageModelConfig?,
+  ) throws(CheckpointError) {
+    switch mapping {
+    case .tensor(let name):
+      // Some libraries keep a batch axis of one element.
+      let tensor = name == "vision.position" ? tensor.withoutUnitAxes : tensor
+      try take(tensor, rows: 0..<tensor.rows, as: name, language: language)
+    case .rows(let names):
+      let isLanguage = mapping.part == .language
+      let (matrix, rows) =
+        isLanguage
+        ? try stack(tensor, names, language: language) : try equalStack(tensor, names)
+      var start = 0
+      for (name, count) in zip(names, rows) {
+        try take(matrix, rows: start..<start + count, as: name, language: language)
+        start += count
+      }
+    default: break
+    }
+  }
+
+  /// The rows of each matrix in a stack whose sizes the language model's configuration states.
+  private func stack(
+    _ tensor: SourceTensor,
+    _ names: [String],
+    language: LanguageModelConfig?,
+  ) throws(CheckpointError) -> (SourceTensor, [Int]) {
+    guard let sizes = language?.description else {
+      throw .badTensor(
+        path: tensor.path,
+        tensor: tensor.name,
+        problem: "stacked rows without a configuration that tells where to cut",
+      )
+    }
+    let rows = names.map { name in
+      if name.hasSuffix("attn.q.weight") { return sizes.queryWidth }
+      return name.contains(".attn.") ? sizes.kvWidth : sizes.ffn
+    }
+    guard rows.reduce(0, +) == tensor.rows else {
+      throw .badTensor(
+        path: tensor.path,
+        tensor: tensor.name,
+        problem: "\(tensor.rows) rows, but the configuration's sizes \(rows) make "
+          + "\(rows.reduce(0, +))",
+      )
+    }
+    return (tensor, rows)
+  }
+
+  /// The rows of each matrix in a stack of equal ones; a vector is cut into as many rows.
+  private func equalStack(
+    _ tensor: SourceTensor,
+    _ names: [String],
+  ) throws(CheckpointError) -> (SourceTensor, [Int]) {
+    let matrix = tensor.shape.count == 1 ? tensor.cut(into: names.count) : tensor
+    guard let matrix, matrix.rows.isMultiple(of: names.count) else {
+      throw .badTensor(
+        path: tensor.path,
+        tensor: tensor.name,
+        problem: "shape \(tensor.shape) cannot be cut into \(names.count) equal parts",
+      )
+    }
+    return (matrix, [Int](repeating: matrix.rows / names.count, count: names.count))
   }
 
   private mutating func take(
@@ -121,32 +257,6 @@ struct TensorCollector {
         tensor: tensor.name,
         problem: "means the same as \(other.tensor.name) of \(other.tensor.path)",
       )
-    }
-  }
-
-  /// Cuts a matrix of stacked rows into the matrices it was made of.
-  private mutating func split(
-    _ tensor: SourceTensor,
-    into names: [String],
-    language: LanguageModelConfig,
-  ) throws(CheckpointError) {
-    let sizes = language.description
-    let rows = names.map { name in
-      if name.hasSuffix("attn.q.weight") { return sizes.queryWidth }
-      return name.contains(".attn.") ? sizes.kvWidth : sizes.ffn
-    }
-    guard rows.reduce(0, +) == tensor.rows else {
-      throw .badTensor(
-        path: tensor.path,
-        tensor: tensor.name,
-        problem: "\(tensor.rows) rows, but the configuration's sizes \(rows) make "
-          + "\(rows.reduce(0, +))",
-      )
-    }
-    var start = 0
-    for (name, count) in zip(names, rows) {
-      try take(tensor, rows: start..<start + count, as: name, language: language)
-      start += count
     }
   }
 }

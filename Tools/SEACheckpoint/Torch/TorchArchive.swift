@@ -165,7 +165,11 @@ private struct TorchMembers {
 
   func pickle(path: String) throws(CheckpointError) -> ZipArchive.Member {
     guard !isProgram else {
-      throw .unsupported(path: path, what: "a TorchScript program; save its state_dict instead")
+      throw .unsupported(
+        path: path,
+        what: "a TorchScript program; save its weights alone: "
+          + "torch.save(torch.jit.load(FILE, \"cpu\").state_dict(), \"model.bin\")",
+      )
     }
     guard let pickle = pickles.first, pickles.count == 1 else {
       throw .malformed(

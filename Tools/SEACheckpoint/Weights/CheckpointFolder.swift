@@ -17,7 +17,7 @@ package struct CheckpointFolder: Sendable {
   private static let others: Set<String> = [
     "adapter_model.safetensors", "adapter_model.bin", "mm_projector.safetensors",
     "mm_projector.bin", "non_lora_trainables.bin", "training_args.bin", "optimizer.bin",
-    "scheduler.bin",
+    "scheduler.bin", "optimizer.pt", "scheduler.pt", "non_lora_trainables.safetensors",
   ]
 
   /// Lists the folder at `path`.
@@ -80,6 +80,11 @@ package struct CheckpointFolder: Sendable {
     names.contains { Self.isIndex($0) || Self.isUsual($0) }
   }
 
+  /// True when the folder holds a file that can be weights under any name.
+  package var hasAnyWeights: Bool {
+    hasWeights || names.contains { name in Self.suffixes.contains { Self.isLoose(name, $0) } }
+  }
+
   /// Opens the folder's weights.
   ///
   /// Safetensors come before torch files, an index before loose files, and the names that libraries
@@ -104,7 +109,7 @@ package struct CheckpointFolder: Sendable {
       if !usual.isEmpty { return try WeightSet(files: usual.map { self.path(of: $0) }) }
     }
     for suffix in Self.suffixes {
-      let files = names.filter { $0.hasSuffix(suffix) && !Self.others.contains($0) }
+      let files = names.filter { Self.isLoose($0, suffix) }
       guard files.count <= 1 else {
         throw .malformed(
           path: path,
@@ -135,11 +140,16 @@ package struct CheckpointFolder: Sendable {
     return files
   }
 
-  private static let suffixes = [".safetensors", ".bin"]
+  private static let suffixes = [".safetensors", ".bin", ".pt", ".pth"]
   private static let wholeNames: Set<String> = ["model.safetensors", "pytorch_model.bin"]
 
   private static func isIndex(_ name: String) -> Bool {
     name.hasSuffix(".safetensors.index.json") || name.hasSuffix(".bin.index.json")
+  }
+
+  /// Random states of training programs have numbers in their names.
+  private static func isLoose(_ name: String, _ suffix: String) -> Bool {
+    name.hasSuffix(suffix) && !others.contains(name) && !name.hasPrefix("rng_state")
   }
 
   private static func isUsual(_ name: String) -> Bool {

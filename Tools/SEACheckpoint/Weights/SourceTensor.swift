@@ -48,6 +48,17 @@ package struct SourceTensor: Sendable {
     self.file = file
   }
 
+  /// Another view on the same storage.
+  private init(_ tensor: SourceTensor, shape: [Int], strides: [Int]) {
+    name = tensor.name
+    type = tensor.type
+    self.shape = shape
+    self.strides = strides
+    offset = tensor.offset
+    storage = tensor.storage
+    file = tensor.file
+  }
+
   /// The path of the file the tensor lies in.
   package var path: String { file.path }
 
@@ -73,6 +84,35 @@ package struct SourceTensor: Sendable {
       expected *= size
     }
     return true
+  }
+}
+
+// MARK: - Views
+
+extension SourceTensor {
+  /// The same values without leading axes of one element, as long as a matrix remains.
+  var withoutUnitAxes: SourceTensor {
+    let drop = min(shape.prefix { $0 == 1 }.count, max(0, shape.count - 2))
+    return SourceTensor(
+      self,
+      shape: Array(shape.dropFirst(drop)),
+      strides: Array(strides.dropFirst(drop))
+    )
+  }
+
+  /// A vector as a matrix of `count` equal rows, or nil when it cannot be cut so.
+  func cut(into count: Int) -> SourceTensor? {
+    guard shape.count == 1, count > 0, shape[0].isMultiple(of: count) else { return nil }
+    let width = shape[0] / count
+    return SourceTensor(self, shape: [count, width], strides: [width * strides[0], strides[0]])
+  }
+
+  /// A matrix with its axes exchanged.
+  ///
+  /// - Precondition: there are two axes.
+  var transposed: SourceTensor {
+    precondition(shape.count == 2, "\(name) has shape \(shape)")
+    return SourceTensor(self, shape: shape.reversed(), strides: strides.reversed())
   }
 }
 
