@@ -186,13 +186,13 @@ import Testing
     expectRefusal(lacking.path + "/stage1", ["1 missing tensor: adapter.1.bias"])
     let surplus = try TestCheckpoint("mllm/sea-phi3-tiny/llava") { file, tensors in
       guard file.hasSuffix("mm_projector.bin") else { return }
-      for name in ["model.vlm_uni_query.weight", "model.image_newline"] {
+      for name in ["model.other.weight", "model.image_newline"] {
         tensors.append(ListedTensor(name: name, type: "F16", shape: [64]))
       }
     }
     expectRefusal(
       surplus.path + "/stage1",
-      ["2 unknown tensors: model.vlm_uni_query.weight, model.image_newline"]
+      ["2 unknown tensors: model.other.weight, model.image_newline"]
     )
     let longer = try TestCheckpoint(gemma) { _, tensors in
       tensors.append(
@@ -256,9 +256,9 @@ import Testing
   // MARK: - Other layouts
 
   @Test(arguments: [
-    ("connector_type", "\"mlp2x_gelu\"", "TinyLLaVA"), ("model_type", "\"tinyllava\"", "TinyLLaVA"),
-    ("mm_vision_tower_aux_list", "[\"x\"]", "Cambrian"),
-    ("model_type", "\"cambrian_llama\"", "Cambrian"),
+    ("connector_type", "\"resampler\"", "resampler"),
+    ("mm_vision_tower_aux_list", "[\"x\",\"y\"]", "2 encoders"),
+    ("model_type", "\"cambrian_llama\"", "mm_vision_tower_aux_list"),
     ("mm_vision_tower_aux", "\"x\"", "Mini-Gemini"), ("s2", "true", "S2"),
     ("s2_scales", "\"336,672\"", "S2"), ("image_aspect_ratio", "\"anyres\"", "anyres"),
     ("mm_projector_type", "\"sva\"", "sva"),
@@ -272,10 +272,17 @@ import Testing
     expectRefusal(checkpoint.path, ["config.json", fragment])
   }
 
-  @Test func refusesLowRankWeights() throws {
-    let checkpoint = try TestCheckpoint(gemma)
-    try checkpoint.folder.write("adapter_config.json", "{}")
-    expectRefusal(checkpoint.path, ["LoRA"])
+  @Test(arguments: [
+    ("model.vision_sampler_0.x.weight", "SVA"), ("model.mm_projector_aux_0.0.weight", "SVA"),
+    ("model.vision_tower_aux_list.1.vision_tower.norm.weight", "second encoder"),
+    ("model.vlm_uni_query_projector.0.weight", "Mini-Gemini"),
+    ("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", "adapter_config.json"),
+  ])
+  func refusesTensorsByName(_ name: String, _ fragment: String) throws {
+    let checkpoint = try TestCheckpoint(gemma) { _, tensors in
+      tensors.append(ListedTensor(name: name, type: "F32", shape: [4, 4]))
+    }
+    expectRefusal(checkpoint.path, ["not supported", fragment, name])
   }
 
   @Test func asksForModelsThatAreNotHere() throws {

@@ -10,6 +10,18 @@ struct ListedTensor {
   var name: String
   var type: String
   var shape: [Int]
+  /// The name that the values follow from, kept when the tensor is renamed.
+  let origin: String
+  /// Values in place of the formula's.
+  var given: [Float]?
+
+  init(name: String, type: String, shape: [Int], given: [Float]? = nil) {
+    self.name = name
+    self.type = type
+    self.shape = shape
+    self.given = given
+    origin = name
+  }
 
   var count: Int { shape.reduce(1, *) }
 
@@ -20,7 +32,7 @@ struct ListedTensor {
   }
 
   /// All values, row-major.
-  var values: [Float] { Self.values(name, 0..<count) }
+  var values: [Float] { given ?? Self.values(origin, 0..<count) }
 
   /// The values as they are stored.
   var bytes: [UInt8] {
