@@ -32,19 +32,6 @@ package struct AdapterDescription: Sendable, Equatable {
     self.cutsPadding = cutsPadding
   }
 
-  /// True when the features are a square grid to this adapter and not a list.
-  package var needsGrid: Bool { grid != nil || hasNewline || cutsPadding }
-
-  /// Visual tokens of a picture without padding, the most there can be.
-  ///
-  /// - Parameter features: rows that the encoder gives, a square number when a grid is needed.
-  /// - Returns: the number of tokens, learned rows included.
-  package func tokens(features: Int) -> Int {
-    guard needsGrid else { return features }
-    let side = grid ?? Int(Double(features).squareRoot())
-    return side * (side + (hasNewline ? 1 : 0))
-  }
-
   /// Linear layers.
   package var layers: Int { widths.count - 1 }
   package var inputWidth: Int { widths.first ?? 0 }

@@ -59,10 +59,13 @@ package struct ModelDescription: Sendable, Equatable {
     self.generation = generation
   }
 
-  /// Visual tokens of one picture, the most there can be; 0 without an encoder.
-  package var visualTokens: Int {
+  /// Visual tokens of a picture; 0 without an encoder.
+  ///
+  /// - Parameter picture: its size; nil: one that makes the most tokens.
+  /// - Returns: the positions that it takes in a prompt.
+  package func visualTokens(of picture: ImageSize? = nil) -> Int {
     guard let encoder else { return 0 }
-    return adapter?.tokens(features: encoder.features) ?? encoder.features
+    return adapter?.tokens(features: encoder.features, of: picture) ?? encoder.features
   }
 
   /// Checks each part and that neighbours agree in width.

@@ -82,8 +82,13 @@ package struct MemoryPlan: Sendable, Equatable {
     if let adapter = model.description.adapter {
       if !isCopied { add("adapter weights", Self.bytes(model.plan, "adapter."), .mapped, .vision) }
       let rows = model.description.encoder?.features ?? 0
-      let tokens = rows * (adapter.inputWidth + adapter.outputWidth) * MemoryLayout<Float>.size
-      add("adapter scratch", Adapter.scratchBytes(adapter) + tokens, .anonymous, .vision)
+      let values = rows * adapter.inputWidth + TokenGrid.values(adapter, features: rows)
+      add(
+        "adapter scratch",
+        Adapter.scratchBytes(adapter) + values * MemoryLayout<Float>.size,
+        .anonymous,
+        .vision
+      )
     }
     guard let language = model.description.language, let options else { return }
     if !isCopied {

@@ -16,10 +16,8 @@ struct Answer {
   let ids: [Int32]
   let console: Console
 
-  /// Positions of one picture.
-  private var imagePositions: Int {
-    generator.model.description.encoder?.features ?? 0
-  }
+  /// Positions that one picture takes at most.
+  private var imagePositions: Int { generator.model.description.visualTokens() }
 
   private func positions(images: Int) -> Int {
     ids.count - images + images * imagePositions
@@ -54,10 +52,11 @@ struct Answer {
   func run(_ pictures: [PixelImage], options: GenerationOptions) throws {
     explainPlan()
     let encoded = try timed { try pictures.map(encode) }
-    let count = positions(images: pictures.count)
+    let imagePositions = encoded.result.reduce(0) { $0 + $1.rows.rows }
+    let count = ids.count - pictures.count + imagePositions
     console.explain(
-      "prompt: \(ids.count - pictures.count) tokens, \(pictures.count) × \(imagePositions) image "
-        + "positions: \(count) of \(generator.context.cache.capacity)"
+      "prompt: \(ids.count - pictures.count) tokens and \(imagePositions) image positions: "
+        + "\(count) of \(generator.context.cache.capacity)"
     )
     try Interruption.check()
     let prefill = try timed { try generator.read(ids, images: encoded.result) }
@@ -79,7 +78,7 @@ struct Answer {
         ("ids", .array(generation.ids.map { .number(JSONNumber(Int($0))) })),
         ("finish", .string(generation.reason.rawValue)),
         ("prompt_positions", .number(JSONNumber(count))),
-        ("image_positions", .number(JSONNumber(pictures.count * imagePositions))),
+        ("image_positions", .number(JSONNumber(imagePositions))),
         ("generated_tokens", .number(JSONNumber(generation.ids.count))),
         ("encode_seconds", Self.seconds(encoded.seconds)),
         ("prefill_seconds", Self.seconds(prefill.seconds)),

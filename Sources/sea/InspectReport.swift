@@ -63,7 +63,7 @@ struct InspectReport {
     if let tower = description.textTower { rows.append(("vtext", Self.text(tower))) }
     if let adapter = description.adapter {
       let widths = adapter.widths.map(String.init).joined(separator: " → ")
-      rows.append(("adapter", "\(adapter.name), \(widths)"))
+      rows.append(("adapter", "\(adapter.name), \(widths)" + Self.grid(adapter)))
     }
     if let language = description.language { rows.append(("llm", Self.text(language))) }
     if let tokenizer { rows.append(("tokenizer", Self.text(tokenizer))) }
@@ -92,6 +92,13 @@ struct InspectReport {
       }
     }
     return rows.map { $0.label + String(repeating: " ", count: 13 - $0.label.count) + $0.text }
+  }
+
+  /// What an adapter does with the grid of patches, in words.
+  private static func grid(_ adapter: AdapterDescription) -> String {
+    (adapter.grid.map { "; grid of \($0) × \($0)" } ?? "")
+      + (adapter.hasNewline ? "; a learned row ends each line" : "")
+      + (adapter.cutsPadding ? "; padding is cut" : "")
   }
 
   private static func text(_ encoder: EncoderDescription) -> String {

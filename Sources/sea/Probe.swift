@@ -59,7 +59,7 @@ struct Probe {
       guard images <= (input.pixels == nil ? 0 : 1) else {
         throw RuntimeError.images(placeholders: images, given: input.pixels == nil ? 0 : 1)
       }
-      return ids.count + images * ((model.description.encoder?.features ?? 1) - 1)
+      return ids.count + images * (model.description.visualTokens(of: input.pictureSize) - 1)
     }
   }
 
@@ -78,7 +78,8 @@ struct Probe {
     if input.pixels != nil, let encoder = model.description.encoder {
       tensors += pictureTensors(encoder)
       if let adapter = model.description.adapter {
-        tensors.append(Self.tensor(.visualTokens, [encoder.features, adapter.outputWidth]))
+        let tokens = model.description.visualTokens(of: input.pictureSize)
+        tensors.append(Self.tensor(.visualTokens, [tokens, adapter.outputWidth]))
       }
     }
     if let words = input.words {
@@ -143,12 +144,17 @@ struct Probe {
     guard let pixels = input.pixels else { return }
     try sink.write(pixels, to: "pixels")
     if let generator, model.adapter != nil {
-      sink.picture = try generator.encode(pixels, tracing: sink.tracing)
+      sink.picture = try generator.encode(pixels, of: input.pictureSize, tracing: sink.tracing)
     } else if leadsToJointSpace {
       _ = try model.encodeJoint(pixels, tracing: sink.tracing, on: execution)
     } else {
       let features = try model.encode(pixels, tracing: sink.tracing, on: execution)
-      _ = try model.adapter?.run(features, tracing: sink.tracing, on: execution)
+      _ = try model.adapter?.run(
+        features,
+        of: input.pictureSize,
+        tracing: sink.tracing,
+        on: execution
+      )
     }
     try sink.check()
   }

@@ -143,8 +143,10 @@ struct ProbeCommand: SEACommand {
       )
     }
     let model = try Model(path: path)
+    let picture = try readPicture(model, console)
     let input = ProbeInput(
-      pixels: try readPixels(model, console),
+      pixels: try picture.map { try model.pixels(of: $0).values } ?? readPixels(model),
+      pictureSize: picture.map { ImageSize(height: $0.height, width: $0.width) },
       words: try readWords(model),
       prompt: try readPrompt(model)
     )
@@ -166,15 +168,16 @@ struct ProbeCommand: SEACommand {
     }
   }
 
-  private func readPixels(_ model: Model, _ console: Console) throws -> [Float]? {
-    if let pixels {
-      let side = try model.requireEncoder().encoder.inputSide
-      return try ProbeInput.tensor("pixels", in: pixels, shape: [3, side, side])
-    }
+  private func readPicture(_ model: Model, _ console: Console) throws -> PixelImage? {
     guard let image else { return nil }
     _ = try model.requireEncoder()
-    let picture = try ImageInput.read(image, orientation: .ignored, console: console)
-    return try model.pixels(of: picture).values
+    return try ImageInput.read(image, orientation: .ignored, console: console)
+  }
+
+  private func readPixels(_ model: Model) throws -> [Float]? {
+    guard let pixels else { return nil }
+    let side = try model.requireEncoder().encoder.inputSide
+    return try ProbeInput.tensor("pixels", in: pixels, shape: [3, side, side])
   }
 
   private func readWords(_ model: Model) throws -> [[Int32]]? {

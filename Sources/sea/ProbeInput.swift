@@ -4,6 +4,7 @@
 import ArgumentParser
 import SEACommandLine
 import SEAFormat
+import SEAImage
 import SEATensor
 import SEAText
 
@@ -19,6 +20,8 @@ struct ProbeInput {
 
   /// `[3, inputSide, inputSide]`, normalised.
   let pixels: [Float]?
+  /// The picture's size before padding, where there is a picture and not its pixels alone.
+  let pictureSize: ImageSize?
   /// Token ids of words for the text tower.
   let words: [[Int32]]?
   let prompt: PromptInput?

@@ -57,7 +57,7 @@ struct TokenizeCommand: SEACommand {
     let codec = TokenCodec(
       tokenizer: try model.requireTokenizer(),
       template: chat ? try model.template() : nil,
-      imagePositions: model.description.encoder?.features,
+      imagePositions: model.description.encoder == nil ? nil : model.description.visualTokens(),
       isSpecial: special,
       addsTemplate: special && !omitsTemplate
     )

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The adapter: patch features in, visual tokens out.
 
+package import SEAImage
 package import SEAModel
 package import SEATensor
 
-/// Linear layers with an activation between them.
+/// Linear layers with an activation between them; features and tokens may form a grid.
 ///
 /// Source: reference.md C.1.
 package final class Adapter: Sendable {
@@ -12,6 +13,7 @@ package final class Adapter: Sendable {
   package let adapter: AdapterDescription
 
   private let layers: [Linear]
+  private let newline: FloatVector?
 
   /// Rows that pass through the layers together.
   private static let chunk = 256
@@ -36,6 +38,9 @@ package final class Adapter: Sendable {
       )
     }
     self.layers = layers
+    newline =
+      adapter.hasNewline
+      ? try weights.vector("adapter.newline", rows: 1, columns: adapter.outputWidth) : nil
   }
 
   /// Bytes of working memory while it runs.
@@ -49,12 +54,14 @@ package final class Adapter: Sendable {
   ///
   /// - Parameters:
   ///   - features: `[patches, width]`.
+  ///   - picture: the picture before padding, in pixels; nil: it fills the square.
   ///   - tracing: sees the result.
   ///   - execution: kernels and threads.
-  /// - Returns: `[patches, hidden]`.
+  /// - Returns: `[tokens, hidden]`; as many tokens as patches unless the adapter has a grid.
   /// - Throws: `RuntimeError.input` for another width, `.file` when memory cannot be had.
   package func run(
     _ features: MatrixView<Float>,
+    of picture: ImageSize? = nil,
     tracing: Tracing? = nil,
     on execution: Execution
   ) throws(RuntimeError) -> MatrixView<Float> {
@@ -65,6 +72,23 @@ package final class Adapter: Sendable {
         expected: "\(adapter.inputWidth)"
       )
     }
+    let tokens: MatrixView<Float>
+    if adapter.needsGrid {
+      let grid = try TokenGrid(adapter, features: features.rows, picture: picture)
+      let cells = try grid.resample(features, on: execution)
+      tokens = try grid.arrange(try project(cells, on: execution), newline: newline)
+    } else {
+      tokens = try project(features, on: execution)
+    }
+    tracing?.record(.visualTokens, tokens)
+    return tokens
+  }
+
+  /// Runs the linear layers, `[rows, width]` to `[rows, hidden]`.
+  private func project(
+    _ features: MatrixView<Float>,
+    on execution: Execution
+  ) throws(RuntimeError) -> MatrixView<Float> {
     let tokens: MatrixView<Float>
     do throws(FileError) {
       tokens = try MatrixView(rows: features.rows, columns: adapter.outputWidth)
@@ -99,7 +123,6 @@ package final class Adapter: Sendable {
       }
       start = rows.upperBound
     }
-    tracing?.record(.visualTokens, tokens)
     return tokens
   }
 

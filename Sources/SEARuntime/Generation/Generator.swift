@@ -103,23 +103,29 @@ extension Generator {
     _ image: PixelImage,
     tracing: Tracing? = nil
   ) throws(RuntimeError) -> VisualTokens {
-    try encode(model.pixels(of: image).values, tracing: tracing)
+    try encode(
+      model.pixels(of: image).values,
+      of: ImageSize(height: image.height, width: image.width),
+      tracing: tracing
+    )
   }
 
   /// Encodes a picture that is already normalised.
   ///
   /// - Parameters:
   ///   - pixels: `[3, inputSide, inputSide]`, channel first.
+  ///   - picture: its size before padding; nil: it fills the square.
   ///   - tracing: sees hidden states, features and visual tokens.
   /// - Returns: the picture for a prompt of this generator.
   /// - Throws: `RuntimeError.input` for another size, `.missingPart` without encoder or adapter.
   package func encode(
     _ pixels: [Float],
+    of picture: ImageSize? = nil,
     tracing: Tracing? = nil
   ) throws(RuntimeError) -> VisualTokens {
     let adapter = try model.requireAdapter()
     let features = try model.encode(pixels, tracing: tracing, on: execution)
-    let rows = try adapter.run(features, tracing: tracing, on: execution)
+    let rows = try adapter.run(features, of: picture, tracing: tracing, on: execution)
     serial += 1
     return VisualTokens(rows: rows, serial: serial)
   }
