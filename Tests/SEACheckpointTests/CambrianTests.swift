@@ -63,7 +63,7 @@ import Testing
       #expect(model.encoder?.selection == selection)
       let adapter = try #require(model.adapter)
       #expect(adapter.grid == 3 && adapter.hasNewline && adapter.cutsPadding)
-      #expect(adapter.tokens(features: 16) == 12 && model.visualTokens == 12)
+      #expect(adapter.tokens(features: 16) == 12 && model.visualTokens() == 12)
       #expect(model.recipe?.name == "cam_siglip" && model.visualScale == 72.0.squareRoot())
       #expect(try ModelDescription(json: model.json) == model)
     }
@@ -73,7 +73,7 @@ import Testing
     let keys = ["image_token_len": "16", "mm_vision_tower_aux_token_len_list": "[16]"]
     let model = try open(try checkpoint(keys: keys)).model
     #expect(model.adapter?.grid == nil && model.adapter?.hasNewline == true)
-    #expect(model.visualTokens == 20)
+    #expect(model.visualTokens() == 20)
   }
 
   @Test func choosesItsTemplate() throws {
