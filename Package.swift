@@ -50,11 +50,21 @@ let package = Package(
       pkgConfig: "libjpeg",
       providers: [.apt(["libjpeg62-turbo-dev"])],
     ),
+    .systemLibrary(
+      name: "CWebP",
+      path: "Sources/CWebP",
+      pkgConfig: "libwebp",
+      providers: [.apt(["libwebp-dev"])],
+    ),
     .target(name: "SEATensor", dependencies: ["CSIMD"], swiftSettings: settings),
     .target(name: "SEAFormat", dependencies: ["SEATensor"], swiftSettings: settings),
     .target(name: "SEAText", dependencies: ["SEAFormat", "SEATensor"], swiftSettings: settings),
-    .target(name: "CImage", dependencies: ["CPNG", "CJPEG"], path: "Sources/CImage"),
-    .target(name: "SEAImage", dependencies: ["SEATensor", "CImage"], swiftSettings: settings),
+    .target(name: "CImage", dependencies: ["CPNG", "CJPEG", "CWebP"], path: "Sources/CImage"),
+    .target(
+      name: "SEAImage",
+      dependencies: ["SEATensor", "SEAFormat", "CImage"],
+      swiftSettings: settings,
+    ),
     .target(
       name: "SEAModel",
       dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage"],
@@ -155,8 +165,8 @@ let package = Package(
     .testTarget(
       name: "SEARuntimeTests",
       dependencies: [
-        "SEARuntime", "SEAQuantizer", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText", "SEAFormat",
-        "SEATensor", "TestSupport",
+        "SEARuntime", "SEAQuantizer", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
+        "SEAFormat", "SEATensor", "TestSupport",
       ],
       resources: [.copy("Fixtures")],
       swiftSettings: testSettings,
@@ -164,8 +174,8 @@ let package = Package(
     .testTarget(
       name: "SEAQuantizerTests",
       dependencies: [
-        "SEAQuantizer", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText", "SEAFormat",
-        "SEATensor", "TestSupport",
+        "SEAQuantizer", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
+        "SEAFormat", "SEATensor", "TestSupport",
       ],
       swiftSettings: testSettings,
     ),

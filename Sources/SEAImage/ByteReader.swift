@@ -21,6 +21,16 @@ struct ByteReader {
     return high << 16 | low
   }
 
+  /// The integer in `size` bytes, least significant first; `size` is at most 4.
+  func littleEndian(_ offset: Int, size: Int) -> Int? {
+    var value = 0
+    for index in (0..<size).reversed() {
+      guard let byte = byte(offset + index) else { return nil }
+      value = value << 8 | byte
+    }
+    return value
+  }
+
   /// True when the bytes at `offset` are those of `text`.
   func matches(_ text: StaticString, at offset: Int) -> Bool {
     let end = offset + text.utf8CodeUnitCount

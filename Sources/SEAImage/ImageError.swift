@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ways a picture or a recipe can be wrong.
 
+internal import SEAFormat
+
 /// What is wrong with a picture file or with a recipe; `file` is the name the caller gave.
 package enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file has no bytes.
@@ -26,24 +28,31 @@ package enum ImageError: Error, Equatable, Sendable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .empty(let file): "\(file): empty file, expected a picture"
+    case .empty(let file): "\(Self.name(file)): empty file, expected a picture"
     case .unrecognized(let file, let bytes):
-      "\(file): not a picture: starts with \(ImageError.hex(bytes)), expected PNG or JPEG"
-    case .unsupported(let file, let kind): "\(file): unsupported: \(kind)"
+      "\(Self.name(file)): not a picture: starts with \(Self.hex(bytes)), "
+        + "expected PNG, JPEG or WebP"
+    case .unsupported(let file, let kind): "\(Self.name(file)): unsupported: \(kind)"
     case .truncated(let file, let format, let detail):
-      "\(file): truncated \(format.displayName): \(detail)"
+      "\(Self.name(file)): truncated \(format.displayName): \(detail.printable(limit: 256))"
     case .corrupt(let file, let format, let detail):
-      "\(file): corrupt \(format.displayName): \(detail)"
+      "\(Self.name(file)): corrupt \(format.displayName): \(detail.printable(limit: 256))"
     case .tooManyBytes(let file, let count, let limit):
-      "\(file): \(count) bytes, at most \(limit) are read"
+      "\(Self.name(file)): \(count) bytes, at most \(limit) are read"
     case .tooManyPixels(let file, let width, let height, let limit):
-      "\(file): \(width) x \(height) pixels, at most \(limit) pixels are decoded"
+      "\(Self.name(file)): \(width) x \(height) pixels, at most \(limit) pixels are decoded"
     case .badSize(let file, let width, let height, let allowed):
-      "\(file): \(width) x \(height) pixels, each side must be "
+      "\(Self.name(file)): \(width) x \(height) pixels, each side must be "
         + "\(allowed.lowerBound) to \(allowed.upperBound)"
-    case .outOfMemory(let file): "\(file): not enough memory to decode"
-    case .invalidRecipe(let field, let reason): "image recipe: \(field): \(reason)"
+    case .outOfMemory(let file): "\(Self.name(file)): not enough memory to decode"
+    case .invalidRecipe(let field, let reason):
+      "image recipe: \(field.printable()): \(reason.printable(limit: 256))"
     }
+  }
+
+  /// A path made safe to print.
+  private static func name(_ file: String) -> String {
+    file.printable(limit: 4096)
   }
 
   private static func hex(_ bytes: [UInt8]) -> String {

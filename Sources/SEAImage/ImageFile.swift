@@ -7,6 +7,8 @@ package import SEATensor
 package enum ImageFile {
   /// Reads and decodes the picture file at `path`.
   ///
+  /// `inspect` is called with the header before the pixels are decoded.
+  ///
   /// - Throws: `FileError` when the file cannot be read, `ImageError` when it is not a picture that
   ///   is decoded within the limits.
   package static func read(
@@ -14,7 +16,8 @@ package enum ImageFile {
     limits: ImageLimits = ImageLimits(),
     orientation: OrientationPolicy = .ignored,
     allowsTruncated: Bool = false,
-    gray16: Gray16Policy = .highByte
+    gray16: Gray16Policy = .highByte,
+    inspect: (ImageHeader) -> Void = { _ in }
   ) throws -> PixelImage {
     let file = try MappedFile(path: path)
     return try decode(
@@ -23,7 +26,8 @@ package enum ImageFile {
       limits: limits,
       orientation: orientation,
       allowsTruncated: allowsTruncated,
-      gray16: gray16
+      gray16: gray16,
+      inspect: inspect
     )
   }
 
@@ -36,7 +40,8 @@ package enum ImageFile {
     limits: ImageLimits = ImageLimits(),
     orientation: OrientationPolicy = .ignored,
     allowsTruncated: Bool = false,
-    gray16: Gray16Policy = .highByte
+    gray16: Gray16Policy = .highByte,
+    inspect: (ImageHeader) -> Void = { _ in }
   ) throws(ImageError) -> PixelImage {
     try checkCount(bytes.count, name: name, limits: limits)
     return try decode(
@@ -45,14 +50,16 @@ package enum ImageFile {
       limits: limits,
       orientation: orientation,
       allowsTruncated: allowsTruncated,
-      gray16: gray16
+      gray16: gray16,
+      inspect: inspect
     )
   }
 
   /// Decodes a picture to 8-bit RGB.
   ///
   /// Alpha is dropped, not blended; transparency, gamma and colour profiles are ignored; the high
-  /// byte of 16-bit samples is kept; CMYK is taken as inverted, as Adobe writes it.
+  /// byte of 16-bit samples is kept; CMYK is taken as inverted, as Adobe writes it. Of an animation
+  /// the first picture is decoded, which the header tells.
   ///
   /// - Parameters:
   ///   - bytes: the whole file.
@@ -61,6 +68,7 @@ package enum ImageFile {
   ///   - orientation: whether the picture is turned as its EXIF orientation says.
   ///   - allowsTruncated: whether a file that ends early is shown as far as it goes.
   ///   - gray16: how 16-bit grey is read.
+  ///   - inspect: called with the header before the pixels are decoded.
   /// - Returns: the picture as stored, or upright where `orientation` asks for it.
   /// - Throws: `ImageError` when the bytes are not a sound picture of a decoded kind.
   /// - Source: Pillow's `Image.open(…).convert("RGB")`.
@@ -70,7 +78,8 @@ package enum ImageFile {
     limits: ImageLimits = ImageLimits(),
     orientation: OrientationPolicy = .ignored,
     allowsTruncated: Bool = false,
-    gray16: Gray16Policy = .highByte
+    gray16: Gray16Policy = .highByte,
+    inspect: (ImageHeader) -> Void = { _ in }
   ) throws(ImageError) -> PixelImage {
     let context = try context(
       bytes: bytes,
@@ -79,11 +88,13 @@ package enum ImageFile {
       allowsTruncated: allowsTruncated
     )
     let header = try header(context)
+    inspect(header)
     let decoder = NativeDecoder(context: context, header: header)
     let image =
       switch header.format {
       case .png: try decoder.decodePNG(gray16: gray16)
       case .jpeg: try decoder.decodeJPEG()
+      case .webp: try decoder.decodeWebP()
       default: throw context.unsupported(header.format.displayName)
       }
     return orientation == .applied ? image.turned(from: header.orientation) : image
@@ -107,6 +118,7 @@ package enum ImageFile {
     switch context.format {
     case .png: try PNGHeader.read(context)
     case .jpeg: try JPEGHeader.read(context)
+    case .webp: try WebPHeader.read(context)
     default: throw context.unsupported(context.format.displayName)
     }
   }

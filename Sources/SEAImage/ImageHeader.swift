@@ -20,6 +20,9 @@ package struct ImageHeader: Sendable, Equatable {
 
   /// True when the file ends before its end marker; only seen where truncated files are allowed.
   package var isTruncated = false
+
+  /// Where the first picture of a WebP is; nil for other formats, whose decoders find it themselves.
+  var webPPicture: WebPPicture?
 }
 
 /// Where a header is read from and what it has to keep to; errors name the file and the format.

@@ -3,7 +3,7 @@
 
 internal import CImage
 
-/// Calls libpng and libjpeg for a picture whose header has been checked.
+/// Calls libpng, libjpeg and libwebp for a picture whose header has been checked.
 struct NativeDecoder {
   let context: HeaderContext
   let header: ImageHeader
@@ -39,6 +39,29 @@ struct NativeDecoder {
         maxScans,
         context.allowsTruncated,
         rgb,
+        message,
+        NativeDecoder.messageCapacity
+      )
+    }
+  }
+
+  /// Decodes the first picture of the WebP in `context` to 8-bit RGB, set on a black canvas.
+  func decodeWebP() throws(ImageError) -> PixelImage {
+    guard let picture = header.webPPicture,
+      picture.fits(width: header.width, height: header.height),
+      context.reader.bytes.indices.contains(picture.chunk.lowerBound),
+      picture.chunk.upperBound <= context.reader.count
+    else { throw context.corrupt("no picture data") }
+    let stride = 3 * header.width
+    return try unsafe decode { source, _, _, _, rgb, message in
+      unsafe cimage_decode_webp(
+        source + picture.chunk.lowerBound,
+        picture.chunk.count,
+        UInt32(picture.width),
+        UInt32(picture.height),
+        header.isTruncated,
+        rgb + (picture.top * stride + 3 * picture.left),
+        stride,
         message,
         NativeDecoder.messageCapacity
       )

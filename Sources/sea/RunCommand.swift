@@ -29,7 +29,7 @@ struct RunCommand: SEACommand {
     name: .customLong("image"),
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "A PNG or JPEG file, - for standard input; may be repeated.",
+      "A PNG, JPEG or WebP file, - for standard input; may be repeated.",
       valueName: "file"
     )
   )
@@ -89,7 +89,11 @@ struct RunCommand: SEACommand {
     let answer = Answer(generator: generator, ids: ids, console: console)
     try answer.checkContext(images: images.count)
     let pictures = try images.map {
-      try ImageInput.read($0, orientation: turnsImages ? .applied : .ignored)
+      try ImageInput.read(
+        $0,
+        orientation: turnsImages ? .applied : .ignored,
+        console: console
+      )
     }
     try answer.run(
       pictures,

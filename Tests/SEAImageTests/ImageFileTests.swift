@@ -19,13 +19,15 @@ import Testing
     #expect(message([]) == "photo.jpg: empty file, expected a picture")
     #expect(
       message(Array("hello, world".utf8))
-        == "photo.jpg: not a picture: starts with 68 65 6c 6c, expected PNG or JPEG"
+        == "photo.jpg: not a picture: starts with 68 65 6c 6c, expected PNG, JPEG or WebP"
     )
-    #expect(message([0xFF]) == "photo.jpg: not a picture: starts with ff, expected PNG or JPEG")
+    #expect(
+      message([0xFF]) == "photo.jpg: not a picture: starts with ff, expected PNG, JPEG or WebP"
+    )
   }
 
   @Test(arguments: [
-    (Array("RIFF\0\0\0\0WEBPVP8 ".utf8), "WebP"), (Array("GIF89a".utf8), "GIF"),
+    (Array("GIF87a".utf8), "GIF"), (Array("GIF89a".utf8), "GIF"),
     (Array("BM\0\0\0\0\0\0\0\0".utf8), "BMP"), (Array("II*\0".utf8), "TIFF"),
     (Array("\0\0\0\u{18}ftypavif".utf8), "AVIF"), (Array("\0\0\0\u{18}ftypheic".utf8), "HEIF"),
   ])
@@ -69,6 +71,25 @@ import Testing
         limits: ImageLimits(maxBytes: 5)
       )
     }
+  }
+
+  @Test func namesInMessagesCannotForgeLines() {
+    let error = #expect(throws: ImageError.self) {
+      try ImageFile.decode(bytes: Array("GIF89a".utf8), name: "a\n\u{1B}[2Jb\u{202E}.png")
+    }
+    #expect(
+      error.map { "\($0)" } == "a\\u{a}\\u{1b}[2Jb\\u{202e}.png: unsupported: GIF"
+    )
+  }
+
+  @Test func headersAreShownBeforeDecoding() throws {
+    var builder = PNGBuilder.rgb(width: 1, height: 1, pixels: [3, 4, 5])
+    builder.rows[0] = 9  // a filter that does not exist
+    var seen: ImageHeader?
+    #expect(throws: ImageError.self) {
+      try ImageFile.decode(bytes: builder.bytes, name: "made.png") { seen = $0 }
+    }
+    #expect(seen?.width == 1 && seen?.isAnimated == false)
   }
 
   @Test func missingFilesAreFileErrors() {

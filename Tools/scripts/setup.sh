@@ -34,7 +34,7 @@ is_formatter() {
 
 case "${1:-}" in
   libraries)
-    install_missing libpng-dev libjpeg62-turbo-dev pkg-config
+    install_missing libpng-dev libjpeg62-turbo-dev libwebp-dev pkg-config
     ;;
   formatter)
     folder=${2:?setup.sh formatter FOLDER}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain functions over libpng and libjpeg, whose errors leave by longjmp and so cannot meet Swift.
+// Plain functions over libpng, libjpeg and libwebp: the first two leave errors by longjmp, which
+// cannot meet Swift, and all three then look alike.
 
 #pragma once
 
@@ -33,9 +34,11 @@ typedef enum cimage_status {
 ///   bytes            the whole file, `count` bytes
 ///   width, height    what the header says; anything else is CIMAGE_SIZE_MISMATCH
 ///   allow_truncated  a file that ends early is CIMAGE_OK, missing samples staying as `rgb` held
-///   them clip_gray16      16-bit grey is min(value, 255) instead of the high byte rgb [height,
-///   width, 3], initialised by the caller message          receives the library's words,
-///   NUL-terminated, when the status is not CIMAGE_OK
+///                    them
+///   clip_gray16      16-bit grey is min(value, 255) instead of the high byte
+///   rgb              [height, width, 3], initialised by the caller
+///   message          receives the library's words, NUL-terminated, when the status is not
+///                    CIMAGE_OK
 /// Never crashes, prints or reads outside `bytes`; all of the library's memory is freed on return.
 cimage_status cimage_decode_png(const uint8_t *bytes,
                                 size_t count,
@@ -56,7 +59,7 @@ cimage_status cimage_decode_png(const uint8_t *bytes,
 ///   allow_truncated  a file that ends early is CIMAGE_OK, missing blocks being grey
 ///   rgb              [height, width, 3], initialised by the caller
 ///   message          receives the library's words, NUL-terminated, when the status is not
-///   CIMAGE_OK
+///                    CIMAGE_OK
 /// Warnings that stand for lost or invented picture data are errors; others are ignored.
 /// Never crashes, prints or reads outside `bytes`; all of the library's memory is freed on return.
 cimage_status cimage_decode_jpeg(const uint8_t *bytes,
@@ -66,6 +69,26 @@ cimage_status cimage_decode_jpeg(const uint8_t *bytes,
                                  int32_t max_scans,
                                  bool allow_truncated,
                                  uint8_t *rgb,
+                                 char *message,
+                                 size_t message_capacity);
+
+/// Decodes one lossy or lossless WebP picture to 8-bit RGB.
+///
+/// The alpha of a lossless picture is dropped; that of a lossy one is in another chunk, unread.
+///   chunk            the `VP8 ` or `VP8L` chunk from its name to its end, `count` bytes
+///   width, height    what the picture's header says; anything else is CIMAGE_SIZE_MISMATCH
+///   allow_truncated  a chunk that ends early is CIMAGE_OK, missing rows staying as `rgb` held them
+///   rgb              [height, width, 3] with rows `stride` bytes apart, initialised by the caller
+///   stride           at least 3 · width, at most INT32_MAX
+///   message          receives what is wrong, NUL-terminated, when the status is not CIMAGE_OK
+/// Never crashes, prints or reads outside `chunk`; all of the library's memory is freed on return.
+cimage_status cimage_decode_webp(const uint8_t *chunk,
+                                 size_t count,
+                                 uint32_t width,
+                                 uint32_t height,
+                                 bool allow_truncated,
+                                 uint8_t *rgb,
+                                 size_t stride,
                                  char *message,
                                  size_t message_capacity);
 
