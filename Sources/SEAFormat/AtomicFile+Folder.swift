@@ -64,7 +64,7 @@ extension AtomicFile {
   }
 
   /// Makes a rename in the folder of `path` last.
-  static func syncFolder(of path: String) throws(FormatError) {
+  package static func syncFolder(of path: String) throws(FormatError) {
     let (folder, _) = split(path)
     let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else {

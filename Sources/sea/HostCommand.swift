@@ -9,6 +9,7 @@ enum HostCommand {
   private static let commands: [(name: String, abstract: String)] = [
     ("convert", "Turn a checkpoint into one model file."),
     ("quantize", "Store a model file's weights in fewer bits."),
+    ("export", "Write a model as a checkpoint folder for other projects."),
   ]
 
   /// The second group of `sea --help`.

@@ -43,6 +43,11 @@ enum RecipeConfig {
       std: try config.doubles("image_std", count: 3)
         ?? (isCLIP ? ImageRecipe.clipStd : [0.5, 0.5, 0.5])
     )
+    // Only this processor can make bars; for the others the key has another meaning.
+    let kind = try config.string("image_processor_type") ?? ""
+    if kind.hasPrefix("LlavaImageProcessor"), try config.bool("do_pad", default: false) {
+      recipe.padFill = try padFill(recipe, config, key: "do_pad")
+    }
     // Files write 1/255 with their own number of digits.
     if abs(recipe.rescale * 255 - 1) < 1e-6 { recipe.rescale = 1.0 / 255.0 }
     rename(&recipe, side: side)
@@ -65,11 +70,8 @@ enum RecipeConfig {
     switch ratio {
     case "square": return base
     case "pad":
-      guard let fill = RGBColor(truncatedMean: base.mean) else {
-        throw config.fault("image_aspect_ratio", "pad needs means from 0 to 1, not \(base.mean)")
-      }
       var recipe = base
-      recipe.padFill = fill
+      recipe.padFill = try padFill(base, config, key: "image_aspect_ratio")
       rename(&recipe, side: side)
       return recipe
     default:
@@ -78,6 +80,18 @@ enum RecipeConfig {
         what: "image_aspect_ratio \"\(ratio.printable())\" (several tiles a picture)",
       )
     }
+  }
+
+  /// The colour of the bars: the mean, truncated.
+  private static func padFill(
+    _ recipe: ImageRecipe,
+    _ config: ConfigReader,
+    key: String,
+  ) throws(CheckpointError) -> RGBColor {
+    guard let fill = RGBColor(truncatedMean: recipe.mean) else {
+      throw config.fault(key, "bars need means from 0 to 1, not \(recipe.mean)")
+    }
+    return fill
   }
 
   /// Gives the recipe the name of the preset it equals, if any.
