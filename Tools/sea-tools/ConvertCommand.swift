@@ -13,9 +13,9 @@ struct ConvertCommand: SEACommand {
     commandName: "convert",
     abstract: "Turn a checkpoint into one model file.",
     discussion: """
-      The source is a folder in the layout of LLaVA (stage 1 included) or Hugging Face, or an \
-      encoder, a language model or a tokenizer alone. What became of every tensor is told on \
-      standard error; the result is what the parity verdict says.
+      The source is a folder in the layout of LLaVA (stage 1 and LoRA included), Hugging Face, \
+      TinyLLaVA Factory or Cambrian, or an encoder, a language model or a tokenizer alone. What \
+      became of every tensor is told on standard error; the result is what the parity verdict says.
       """
   )
 
@@ -41,6 +41,12 @@ struct ConvertCommand: SEACommand {
     help: ArgumentHelp("File with the adapter's weights.", valueName: "file")
   )
   var adapter: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Folder of a low-rank fine-tuning to merge.", valueName: "folder")
+  )
+  var lora: String?
 
   @Option(
     help: ArgumentHelp(
@@ -120,6 +126,7 @@ struct ConvertCommand: SEACommand {
     options.visionFolder = vision
     options.languageFolder = llm
     options.adapterFile = adapter
+    options.lowRankFolder = lora
     options.recipe = recipe
     options.template = template
     options.visualScale = visualScale
