@@ -125,11 +125,14 @@ import Testing
     #expect(error?.category == .badData)
   }
 
-  @Test func refusesPrograms() throws {
+  @Test(arguments: [UInt16(0), 8])
+  func refusesPrograms(_ method: UInt16) throws {
     let folder = try TemporaryFolder()
-    let items = ["data.pkl", "constants.pkl", "code/x.py"].map {
+    var items = ["data.pkl", "code/x.py", "constants.pkl"].map {
       ZipItem(name: "clip/\($0)", payload: [0x80, 2, 0x2E])
     }
+    // Long source texts are compressed.
+    items[1].method = method
     try folder.write("ViT-L-14-336px.pt", ZipWriter.archive(items))
     let error = #expect(throws: CheckpointError.self) { try SourceModel(path: folder.path) }
     #expect(error?.description.contains("TorchScript program") == true)

@@ -427,6 +427,17 @@ final class TestFineTuning {
     #expect(twice?.category == .usage)
   }
 
+  @Test func refusesBasesWithoutWeights() throws {
+    let tuning = try TestFineTuning(tensors: factors().tensors)
+    for name in ["config.json", "model.safetensors"] {
+      try FileManager.default.removeItem(atPath: tuning.base.path + "/" + name)
+    }
+    try tuning.base.folder.write("tokenizer.json", "{}")
+    let error = #expect(throws: CheckpointError.self) { try SourceModel(path: tuning.path) }
+    #expect(error?.category == .missingInput)
+    #expect(error?.description.contains("no weights here") == true)
+  }
+
   @Test func countsFactorsThatAreNotFinite() throws {
     var tensors = factors().tensors
     tensors[1].given = [Float](repeating: .infinity, count: 256)

@@ -115,6 +115,16 @@ import Testing
     #expect(other?.description.contains("missing tensors: adapter.0.weight") == true)
   }
 
+  @Test func refusesALanguageModelItHasNoUseFor() throws {
+    let checkpoint = try whole()
+    var options = SourceOptions()
+    options.languageFolder = checkpoint.path
+    let error = #expect(throws: CheckpointError.self) {
+      try SourceModel(path: checkpoint.path, options: options)
+    }
+    #expect(error?.category == .usage && error?.description.contains("--llm") == true)
+  }
+
   @Test func mergesFactorsBesideTheFrozenParts() throws {
     let checkpoint = try parts(baseLayer: true)
     let module = "language_model.model.layers.1.self_attn.q_proj"

@@ -60,6 +60,9 @@ struct SourceOpener {
     try refuseUselessOptions()
     switch layout {
     case .tokenizer:
+      guard lowRank == nil else {
+        throw .missing(path: folder.path, advice: "no weights here to merge a fine-tuning into")
+      }
       languageFolder = folder
       return
     case .encoder: try openEncoder()
@@ -98,7 +101,8 @@ struct SourceOpener {
     ]
     let isWhole = layout != .encoder && layout != .tokenizer
     let hasAdapter = hasTower.contains(layout)
-    let namesLanguage = [.llavaStage1, .llavaLoRA, .tinyLLaVA, .cambrian].contains(layout)
+    let namesLanguage =
+      [.llavaStage1, .llavaLoRA, .tinyLLaVA, .cambrian].contains(layout) && !folder.hasWeights
     try refuse("--vision", options.visionFolder != nil && !hasAdapter)
     try refuse("--llm", options.languageFolder != nil && !namesLanguage && lowRank == nil)
     try refuse("--adapter", options.adapterFile != nil && !hasAdapter)

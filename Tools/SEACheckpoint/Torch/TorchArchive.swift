@@ -165,11 +165,7 @@ private struct TorchMembers {
 
   func pickle(path: String) throws(CheckpointError) -> ZipArchive.Member {
     guard !isProgram else {
-      throw .unsupported(
-        path: path,
-        what: "a TorchScript program; save its weights alone: "
-          + "torch.save(torch.jit.load(FILE, \"cpu\").state_dict(), \"model.bin\")",
-      )
+      throw .torchScript(path: path)
     }
     guard let pickle = pickles.first, pickles.count == 1 else {
       throw .malformed(
@@ -189,5 +185,16 @@ private struct TorchMembers {
     guard archive.bytes(of: member).array().elementsEqual("little".utf8) else {
       throw .unsupported(path: path, what: "a file written on a big-endian machine")
     }
+  }
+}
+
+extension CheckpointError {
+  /// The refusal of a file that holds a program beside its weights.
+  static func torchScript(path: String) -> CheckpointError {
+    .unsupported(
+      path: path,
+      what: "a TorchScript program; save its weights alone: "
+        + "torch.save(torch.jit.load(FILE, \"cpu\").state_dict(), \"model.bin\")",
+    )
   }
 }

@@ -147,6 +147,10 @@ struct ZipDirectoryEntry {
       throw reader.fault("member \(name.printable()) is encrypted or patched")
     }
     guard try reader.field16(start + 10) == 0 else {
+      // Only programs have compressed members: their source text.
+      if name.split(separator: "/").dropFirst().first == "code" {
+        throw CheckpointError.torchScript(path: reader.path)
+      }
       throw reader.fault(
         "member \(name.printable()) is compressed; torch stores its members as they are"
       )
