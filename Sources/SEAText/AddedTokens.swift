@@ -24,6 +24,10 @@ package struct AddedToken: Sendable, Equatable {
     package static let normalized = Options(rawValue: 8)
     /// Only recognised in trusted text.
     package static let control = Options(rawValue: 16)
+    /// Text that a SentencePiece normaliser leaves as it is.
+    package static let symbol = Options(rawValue: 32)
+    /// Never looked for by itself, because the model finds it.
+    package static let found = Options(rawValue: 64)
   }
 
   package var id: Int32
@@ -59,6 +63,8 @@ struct AddedTokens: Sendable {
   private let pool: [UInt8]
   /// The entries that start with each byte.
   private let starts: [Range<Int>]
+  /// Whether tokens take along what Python takes for white space.
+  private let isPython: Bool
 
   var isEmpty: Bool { entries.isEmpty }
 
@@ -66,7 +72,8 @@ struct AddedTokens: Sendable {
   var ids: [Int32] { entries.map(\.id) }
 
   /// Sorts `tokens`; of two with the same pattern the earlier one is found.
-  init(_ tokens: [AddedToken]) {
+  init(_ tokens: [AddedToken], isPython: Bool = false) {
+    self.isPython = isPython
     let order = tokens.indices.filter { !tokens[$0].pattern.isEmpty }.sorted {
       let left = tokens[$0].pattern
       let right = tokens[$1].pattern
@@ -123,7 +130,7 @@ struct AddedTokens: Sendable {
         var start = found.lowerBound
         while start > max(covered, range.lowerBound) {
           let scalar = ScalarReader.readBackward(text, before: start, downTo: range.lowerBound)
-          guard CharacterClass.isSpace(scalar.value) else { break }
+          guard isSpace(scalar.value) else { break }
           start -= scalar.length
         }
         start = max(start, covered)
@@ -132,15 +139,23 @@ struct AddedTokens: Sendable {
         found = start..<found.upperBound
       }
       if entry.options.contains(.stripsRight) {
-        let end = TextPattern.run(text, from: found.upperBound, limit: range.upperBound) {
-          $0 == .space
-        }.end
+        var end = found.upperBound
+        while end < range.upperBound {
+          let scalar = ScalarReader.read(text, at: end)
+          guard isSpace(scalar.value) else { break }
+          end += scalar.length
+        }
         found = found.lowerBound..<end
       }
       matches.append(AddedMatch(id: entry.id, range: found))
       covered = found.upperBound
     }
     return matches
+  }
+
+  /// The length of the longest token at `position`, or zero.
+  func longestLength(_ text: Span<UInt8>, at position: Int) -> Int {
+    longest(text, at: position, limit: text.count) { _ in true }?.count ?? 0
   }
 
   private func longest(
@@ -183,6 +198,10 @@ struct AddedTokens: Sendable {
     }
     let low = firstIndex { $0 >= byte }
     return low..<max(low, firstIndex { $0 > byte })
+  }
+
+  private func isSpace(_ scalar: UInt32) -> Bool {
+    isPython ? CharacterClass.isPythonSpace(scalar) : CharacterClass.isSpace(scalar)
   }
 
   private func touchesWord(

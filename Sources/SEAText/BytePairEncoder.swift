@@ -21,6 +21,8 @@ struct BytePairEncoder {
   private var symbols: [Int32] = []
   private var next: [Int32] = []
   private var previous: [Int32] = []
+  /// What each unused piece was last merged from.
+  private var sides: [Int32: (left: Int32, right: Int32)] = [:]
 
   init(model: BytePairModel, pieces: PieceIndex, joints: Joints?, isTrusted: Bool) {
     self.model = model
@@ -63,7 +65,8 @@ struct BytePairEncoder {
     merges: Span<UInt8>,
     to ids: inout [Int32]
   ) {
-    guard range.count <= WordCache.longestWord else {
+    // What an unused piece comes out as depends on more than the word.
+    guard range.count <= WordCache.longestWord, !model.options.makesUnused else {
       merge(text, range, merges: merges, to: &ids)
       return
     }
@@ -94,7 +97,27 @@ struct BytePairEncoder {
       readCharacters(text, range)
     }
     mergeSymbols(merges)
-    for symbol in symbols where symbol >= 0 { ids.append(symbol) }
+    for symbol in symbols where symbol >= 0 {
+      if model.options.makesUnused { appendUsed(symbol, to: &ids) } else { ids.append(symbol) }
+    }
+  }
+
+  /// Appends a symbol, or what it was merged from while that is unused.
+  private func appendUsed(_ symbol: Int32, to ids: inout [Int32]) {
+    var stack = [symbol]
+    while let symbol = stack.popLast() {
+      if isUnused(symbol), let sides = sides[symbol] {
+        stack.append(sides.right)
+        stack.append(sides.left)
+      } else {
+        ids.append(symbol)
+      }
+    }
+  }
+
+  private func isUnused(_ id: Int32) -> Bool {
+    guard let flags = model.flags else { return false }
+    return flags[Int(id)] & PieceFlags.isUnused.rawValue != 0
   }
 }
 
@@ -131,7 +154,7 @@ extension BytePairEncoder {
       let isLast = position == range.upperBound - 1
       let byte = Int(text[position])
       let id = isLast ? model.lastSymbols[byte] : model.symbols[byte]
-      if id >= 0 {
+      if id >= 0, isAllowed(id) {
         if hasUnknown, let unknown = model.unknown { symbols.append(unknown) }
         hasUnknown = false
         symbols.append(id)
@@ -160,7 +183,7 @@ extension BytePairEncoder {
       } else if scalar.value != ScalarReader.stray {
         id = symbol(text, character, suffix: isLast ? suffix : []) ?? -1
       }
-      if id >= 0 {
+      if id >= 0, isAllowed(id) {
         if hasUnknown, let unknown = model.unknown { symbols.append(unknown) }
         hasUnknown = false
         symbols.append(id)
@@ -239,20 +262,29 @@ extension BytePairEncoder {
     return isAllowed(merge.id) ? merge : nil
   }
 
+  /// Notes that the neighbours at these places may be merged.
+  @inline(__always)
+  private mutating func propose(_ left: Int, _ right: Int, _ merges: Span<UInt8>) -> UInt64? {
+    guard let merge = find(symbols[left], symbols[right], merges) else { return nil }
+    if model.options.makesUnused, isUnused(merge.id) {
+      sides[merge.id] = (symbols[left], symbols[right])
+    }
+    return MergeHeap.entry(rank: merge.rank, position: left)
+  }
+
   private mutating func mergeSymbols(_ merges: Span<UInt8>) {
     let count = symbols.count
     guard count > 1 else { return }
     precondition(count < Int(Int32.max), "a word of \(count) symbols")
     heap.removeAll()
+    sides.removeAll()
     if count > Self.hugeWord {
       heap.reserve(count)
       next.reserveCapacity(count)
       previous.reserveCapacity(count)
     }
     for position in 0..<count - 1 {
-      if let merge = find(symbols[position], symbols[position + 1], merges) {
-        heap.append(MergeHeap.entry(rank: merge.rank, position: position))
-      }
+      if let entry = propose(position, position + 1, merges) { heap.append(entry) }
     }
     heap.arrange()
     next.removeAll(keepingCapacity: true)
@@ -280,15 +312,9 @@ extension BytePairEncoder {
     symbols[right] = -1
     let after = next[right]
     next[left] = after
-    if after >= 0 {
-      previous[Int(after)] = Int32(left)
-      if let merge = find(id, symbols[Int(after)], merges) {
-        heap.push(MergeHeap.entry(rank: merge.rank, position: left))
-      }
-    }
+    if after >= 0 { previous[Int(after)] = Int32(left) }
     let before = previous[left]
-    if before >= 0, let merge = find(symbols[Int(before)], id, merges) {
-      heap.push(MergeHeap.entry(rank: merge.rank, position: Int(before)))
-    }
+    if before >= 0, let entry = propose(Int(before), left, merges) { heap.push(entry) }
+    if after >= 0, let entry = propose(left, Int(after), merges) { heap.push(entry) }
   }
 }

@@ -12,7 +12,7 @@ struct BytePairModel: Sendable {
   /// Ids of the tokens `<0x00>` … `<0xFF>`; −1 where absent.
   let byteTokens: [Int32]
   let unknown: Int32?
-  /// Whether merges may make control tokens, which then must not come from untrusted text.
+  /// What is known about each id, where some must be kept out of the result.
   let flags: [UInt8]?
 
   /// U+2581, the visible space of SentencePiece.

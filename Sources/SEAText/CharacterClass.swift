@@ -44,6 +44,11 @@ enum CharacterClass {
     }
   }
 
+  /// Whether Python takes the scalar for white space: the property and four separators.
+  static func isPythonSpace(_ scalar: UInt32) -> Bool {
+    isSpace(scalar) || (0x1c...0x1f).contains(scalar)
+  }
+
   /// Whether the scalar is part of a word, `\w`, in Unicode 16.
   static func isWord(_ scalar: UInt32) -> Bool {
     guard let properties = Unicode.Scalar(scalar)?.properties, let age = properties.age,

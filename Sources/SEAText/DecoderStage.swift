@@ -71,9 +71,11 @@ struct DecoderStage: Sendable {
       Normalizer.replace(pattern, by: content, in: &text)
       return [text]
     case .byteFallback: return takeByteToken(token)
+    case .bytePieces: return takeBytePiece(token)
     case .fuse: return [token]
     case .strip(let content, let start, let stop):
-      return isFused ? [stripStart(token, content, start)] : [strip(token, content, start, stop)]
+      let isPart = isFused && stop == 0
+      return isPart ? [stripStart(token, content, start)] : [strip(token, content, start, stop)]
     case .byteLevel:
       held += ByteAlphabet.bytes(of: token.span) ?? token
       return [takeText(atEnd: false)]
@@ -97,6 +99,7 @@ struct DecoderStage: Sendable {
   private mutating func release() -> [[UInt8]] {
     switch step {
     case .byteFallback: return releaseBytes()
+    case .bytePieces: return [takeCharacters(atEnd: true)]
     case .byteLevel: return [takeText(atEnd: true)]
     case .wordEnds(let suffix): return isHolding ? [endWords(suffix, by: [])] : []
     case .suffixToBlank(let suffix): return [takeTrimmed(suffix, atEnd: true)]
@@ -135,6 +138,35 @@ extension DecoderStage {
       index += scalar.length
     }
     return [held]
+  }
+
+  /// A byte token gives the characters that it completes.
+  private mutating func takeBytePiece(_ token: [UInt8]) -> [[UInt8]] {
+    guard let byte = Self.byte(named: token) else {
+      return [takeCharacters(atEnd: true), token]
+    }
+    held.append(byte)
+    return [takeCharacters(atEnd: false)]
+  }
+
+  /// The characters at the start of `held`; bytes that are part of none are replaced one by one.
+  private mutating func takeCharacters(atEnd: Bool) -> [UInt8] {
+    var output: [UInt8] = []
+    let bytes = held
+    let text = bytes.span
+    var index = 0
+    while index < text.count {
+      let scalar = ScalarReader.read(text, at: index)
+      if scalar.value != ScalarReader.stray {
+        for offset in 0..<scalar.length { output.append(text[index + offset]) }
+      } else {
+        if !atEnd, Self.damagedLength(text, at: index).isUnfinished { break }
+        output += Self.replacement
+      }
+      index += scalar.length
+    }
+    held.removeFirst(index)
+    return output
   }
 
   /// The byte of a token like `<0x0A>`, or nil for any other token.
@@ -254,17 +286,12 @@ extension DecoderStage {
         rest.removeFirst()
       }
     }
-    Normalizer.strip(&text, left: !hasStarted, right: false, isMember: Self.isTrimmed)
+    Normalizer.strip(&text, left: !hasStarted, right: false, isMember: CharacterClass.isPythonSpace)
     var kept = text
-    Normalizer.strip(&kept, left: false, right: true, isMember: Self.isTrimmed)
+    Normalizer.strip(&kept, left: false, right: true, isMember: CharacterClass.isPythonSpace)
     // White space at the end waits: it is dropped if nothing follows.
     held = Array(text[kept.count...]) + rest
     if !kept.isEmpty { hasStarted = true }
     return kept
-  }
-
-  /// What Python's `strip` removes.
-  private static func isTrimmed(_ scalar: UInt32) -> Bool {
-    CharacterClass.isSpace(scalar) || (0x1c...0x1f).contains(scalar)
   }
 }

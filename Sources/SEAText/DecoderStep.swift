@@ -7,6 +7,8 @@ enum DecoderStep: Equatable, Sendable {
   case replace(TextPattern, by: [UInt8])
   /// Turns runs of tokens like `<0x0A>` into the bytes they name.
   case byteFallback
+  /// The same, one character after the other, each byte of a broken one replaced by itself.
+  case bytePieces
   /// Makes one text of all tokens.
   case fuse
   /// Removes up to so many of one character at the ends of each token.

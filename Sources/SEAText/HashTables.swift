@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two open-addressing hash tables that live in bytes: pairs of tokens to merge, and pieces to ids.
+// Hash tables that live in bytes: pairs of tokens to merge, pieces to ids, and a filter of prefixes.
 
 import SEATensor
 
@@ -76,20 +76,20 @@ struct MergeTable: Sendable {
     mix(UInt64(left) << 32 | UInt64(right))
   }
 
-  /// The bytes of a table of these merges, whose rank is their place, and its longest search.
+  /// The bytes of a table of these merges and its longest search.
   static func build(
-    _ merges: [(left: Int32, right: Int32, id: Int32)]
+    _ merges: [Merge]
   ) -> (bytes: [UInt8], longestProbe: Int) {
     let (slots, longest) = place(count: merges.count) {
       hash(UInt32(bitPattern: merges[$0].left), UInt32(bitPattern: merges[$0].right))
     }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(slots.count * slotBytes)
-    for rank in slots {
-      let merge = rank.map { merges[$0] }
+    for slot in slots {
+      let merge = slot.map { merges[$0] }
       append(merge.map { UInt32(bitPattern: $0.left) } ?? empty, to: &bytes)
       append(merge.map { UInt32(bitPattern: $0.right) } ?? 0, to: &bytes)
-      append(UInt32(rank ?? 0), to: &bytes)
+      append(merge?.rank ?? 0, to: &bytes)
       append(merge.map { UInt32(bitPattern: $0.id) } ?? 0, to: &bytes)
     }
     return (bytes, longest)
@@ -195,6 +195,59 @@ struct PieceIndex: Sendable {
       append(index.map { UInt32(bitPattern: ids[$0]) + 1 } ?? 0, to: &bytes)
     }
     return (bytes, longest)
+  }
+}
+
+/// What pieces start with, and what they are, as far as a hash can tell.
+///
+/// A search that goes on byte by byte stops where no piece does. Each slot has two bits: some piece
+/// starts with a text of this hash, and some piece is one. Both may be set by another text.
+struct PrefixFilter: Sendable {
+  let bits: ByteView
+  private let shift: UInt64
+
+  /// A filter as stored, or nil when its length is no power of two.
+  init?(_ bits: ByteView) {
+    guard bits.count > 0, bits.count & (bits.count - 1) == 0 else { return nil }
+    self.bits = bits
+    shift = Self.shift(bits.count)
+  }
+
+  /// What is known of a text with this running hash of `PieceIndex`.
+  @inline(__always)
+  func look(_ hash: UInt64, in bits: Span<UInt8>) -> (isPrefix: Bool, isPiece: Bool) {
+    let slot = Self.slot(hash, shift)
+    let pair = bits[slot >> 2] >> UInt8((slot & 3) << 1)
+    return (pair & 1 != 0, pair & 2 != 0)
+  }
+
+  /// The shift that leaves a slot's number, four slots to a byte.
+  private static func shift(_ byteCount: Int) -> UInt64 {
+    UInt64(62 - byteCount.trailingZeroBitCount)
+  }
+
+  @inline(__always)
+  private static func slot(_ hash: UInt64, _ shift: UInt64) -> Int {
+    Int(truncatingIfNeeded: ((hash ^ hash >> 32) &* 0x9e37_79b9_7f4a_7c15) >> shift)
+  }
+
+  /// The bytes of a filter for these pieces.
+  static func build(_ pieces: [ArraySlice<UInt8>]) -> [UInt8] {
+    let prefixCount = pieces.reduce(0) { $0 + $1.count }
+    var byteCount = 64
+    while byteCount < prefixCount, byteCount < 1 << 26 { byteCount *= 2 }
+    let shift = shift(byteCount)
+    var bits = [UInt8](repeating: 0, count: byteCount)
+    for piece in pieces {
+      var hash = PieceIndex.seed
+      for (index, byte) in piece.enumerated() {
+        hash = PieceIndex.extend(hash, by: byte)
+        let slot = slot(hash, shift)
+        let pair: UInt8 = index == piece.count - 1 ? 3 : 1
+        bits[slot >> 2] |= pair << UInt8((slot & 3) << 1)
+      }
+    }
+    return bits
   }
 }
 

@@ -40,7 +40,7 @@ extension Normalizer {
     case .stripAccents:
       Self.removeMarks(from: &text)
     case .charsmap:
-      if let charsmap { text = charsmap.normalize(text.span) }
+      if let charsmap { text = charsmap.normalize(text) }
     }
   }
 

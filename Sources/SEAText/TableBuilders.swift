@@ -4,11 +4,27 @@
 package import SEAFormat
 package import SEATensor
 
+/// A pair of tokens that is merged into one; of several the lowest rank comes first.
+package struct Merge: Sendable, Equatable {
+  package var left: Int32
+  package var right: Int32
+  package var id: Int32
+  package var rank: UInt32
+
+  /// A merge with every field given.
+  package init(left: Int32, right: Int32, id: Int32, rank: UInt32) {
+    self.left = left
+    self.right = right
+    self.id = id
+    self.rank = rank
+  }
+}
+
 /// Builds the table of merges.
 package enum MergeTableBuilder {
-  /// The bytes of a table of these merges, whose rank is their place, and its longest search.
+  /// The bytes of a table of these merges and its longest search.
   package static func build(
-    _ merges: [(left: Int32, right: Int32, id: Int32)]
+    _ merges: [Merge]
   ) -> (bytes: [UInt8], longestProbe: Int) {
     MergeTable.build(merges)
   }
@@ -22,6 +38,14 @@ package enum PieceIndexBuilder {
     piece: (Int32) -> ArraySlice<UInt8>
   ) -> (bytes: [UInt8], longestProbe: Int) {
     PieceIndex.build(ids, piece: piece)
+  }
+}
+
+/// Builds the filter of prefixes.
+package enum PrefixFilterBuilder {
+  /// The bytes of a filter for these pieces.
+  package static func build(_ pieces: [ArraySlice<UInt8>]) -> [UInt8] {
+    PrefixFilter.build(pieces)
   }
 }
 

@@ -18,6 +18,15 @@ extension Template {
     return template
   }
 
+  /// Tokens by which formats mark turns, in this project's templates and in its relatives'.
+  ///
+  /// No text that a user writes may become one of them.
+  package static let marks = [
+    "<start_of_turn>", "<end_of_turn>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>",
+    "<|startoftext|>", "<|endoftext|>", "<|begin_of_text|>", "<|end_of_text|>",
+    "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|im_start|>", "<|im_end|>",
+  ]
+
   private static let all: [Template] = [
     plain,
     vicuna(name: "vicuna_v1", system: toUser, stop: "</s>"),

@@ -44,7 +44,14 @@ extension Tokenizer {
     addsTemplate: Bool
   ) -> [Int32] {
     let ids = encode([TextRun(bytes, isTrusted: recognizesSpecial)])
-    return addsTemplate ? settings.prefix + ids + settings.suffix : ids
+    return addsTemplate ? frame(ids) : ids
+  }
+
+  /// The ids of a text with the tokenizer's own before and after them.
+  private func frame(_ ids: [Int32]) -> [Int32] {
+    let hasSuffix =
+      settings.sentencePiece?.addsSuffixOnce == true && ids.ends(with: settings.suffix)
+    return settings.prefix + ids + (hasSuffix ? [] : settings.suffix)
   }
 
   /// The token ids of runs that follow one another as one text, without the tokenizer's template.
@@ -54,6 +61,7 @@ extension Tokenizer {
   package func encode(_ runs: [TextRun]) -> [Int32] {
     let walker = TextWalker(tokenizer: self, runs: runs)
     var ids: [Int32] = []
+    var start = 0
     switch model {
     case .bytePair(let model, let merges, let joints):
       var encoder = BytePairEncoder(
@@ -65,25 +73,52 @@ extension Tokenizer {
       merges.withSpan { slots in
         walker.walk { step in
           switch step {
-          case .token(let id): ids.append(id)
+          case .token(let id): append(id, to: &ids)
           case .words(let list):
             let text = list.text.span
             for word in list.words {
               encoder.encode(text, word, merges: slots, to: &ids)
             }
+          case .shield: start = ids.count
+          case .unshield(let count): Self.drop(count, from: start, of: &ids)
           }
         }
       }
     case .unigram(let model):
+      var encoder = UnigramEncoder(model)
       walker.walk { step in
         switch step {
-        case .token(let id): ids.append(id)
+        case .token(let id): append(id, to: &ids)
         case .words(let list):
-          for word in list.words { model.encode(list.text.span, word, to: &ids) }
+          for word in list.words { encoder.encode(list.text.span, word, to: &ids) }
+        case .shield: start = ids.count
+        case .unshield(let count): Self.drop(count, from: start, of: &ids)
         }
       }
     }
     return ids
+  }
+
+  /// Appends a token found in the text; a visible space alone before the first one may go.
+  private func append(_ id: Int32, to ids: inout [Int32]) {
+    if ids.count == 1, settings.sentencePiece?.dropsLoneMark == true, flags(id).contains(.hasRole),
+      piece(ids[0]) == SentencePieceRules.mark
+    {
+      ids.removeAll()
+    }
+    ids.append(id)
+  }
+
+  /// Takes the tokens of a shield away, if there are as many.
+  private static func drop(_ count: Int, from start: Int, of ids: inout [Int32]) {
+    guard ids.count - start >= count else { return }
+    ids.removeSubrange(start..<start + count)
+  }
+}
+
+extension [Int32] {
+  fileprivate func ends(with suffix: [Int32]) -> Bool {
+    self.suffix(suffix.count) == suffix[...]
   }
 }
 
@@ -92,6 +127,10 @@ private struct TextWalker {
   enum Step {
     case token(Int32)
     case words(WordList)
+    /// A shield starts here.
+    case shield
+    /// The stretch that the shield stands before is over; the shield has so many tokens.
+    case unshield(Int)
   }
 
   let tokenizer: Tokenizer
@@ -105,9 +144,17 @@ private struct TextWalker {
     var text: [UInt8] = []
     var trusted: [Range<Int>] = []
     var untrusted: [Range<Int>] = []
-    for run in runs where !run.bytes.isEmpty {
-      let range = text.count..<text.count + run.bytes.count
-      text += run.bytes
+    let rules = tokenizer.settings.sentencePiece
+    var runs = runs.filter { !$0.bytes.isEmpty }
+    // Of the two libraries that put a mark first, one does so before nothing, too.
+    if let rules, rules.startsWithMark, rules.canonicalizes || !runs.isEmpty {
+      runs.insert(TextRun(SentencePieceRules.mark, isTrusted: true), at: 0)
+    }
+    for (index, run) in runs.enumerated() {
+      var bytes = run.bytes
+      if index > 0 || rules?.startsWithMark != true { rules?.prepare(&bytes) }
+      let range = text.count..<text.count + bytes.count
+      text += bytes
       if !run.isTrusted {
         untrusted.append(range)
       } else if let last = trusted.last, last.upperBound == range.lowerBound {
@@ -143,6 +190,10 @@ private struct TextWalker {
 
   /// Normalises a stretch without raw added tokens and looks for those in normalised text.
   private func visit(_ range: Range<Int>, _ body: (Step) -> Void) {
+    if let normalizer = tokenizer.sentencePiece {
+      visitStretch(range, normalizer, body)
+      return
+    }
     let fragment = normalize(range)
     let startsInput = range.lowerBound == 0 && !losesStart
     guard !tokenizer.normalizedTokens.isEmpty else {
@@ -167,6 +218,35 @@ private struct TextWalker {
     }
     guard start < fragment.count else { return }
     cut(Array(fragment[start...]), startsInput: startsInput && start == 0, body)
+  }
+
+  /// Normalises a stretch for a SentencePiece model, whose symbols are never merged with others.
+  private func visitStretch(
+    _ range: Range<Int>,
+    _ normalizer: SentencePieceNormalizer,
+    _ body: (Step) -> Void
+  ) {
+    let stretch = normalizer.rules.enclose(Array(text[range]))
+    let fragment = normalizer.normalize(stretch.text)
+    if stretch.shieldTokens > 0 { body(.shield) }
+    let matches = tokenizer.normalizedTokens.matches(
+      in: fragment.span,
+      range: 0..<fragment.count,
+      isTrusted: { _ in false },
+    )
+    var start = 0
+    for match in matches {
+      if start < match.range.lowerBound {
+        body(.words(WordList(Array(fragment[start..<match.range.lowerBound]), startsInput: false)))
+      }
+      body(.token(match.id))
+      start = match.range.upperBound
+    }
+    if start < fragment.count {
+      let rest = start == 0 ? fragment : Array(fragment[start...])
+      body(.words(WordList(rest, startsInput: false)))
+    }
+    if stretch.shieldTokens > 0 { body(.unshield(stretch.shieldTokens)) }
   }
 
   private func normalize(_ range: Range<Int>) -> [UInt8] {

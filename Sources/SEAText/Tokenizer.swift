@@ -25,6 +25,8 @@ package struct Tokenizer: Sendable {
   let preTokenizers: [PreTokenizer]
   let decoders: [DecoderStep]
   let charsmap: Charsmap?
+  /// The normaliser of a SentencePiece model, which then is the only one.
+  let sentencePiece: SentencePieceNormalizer?
   /// Added tokens looked for in the text as it is, and in normalised text.
   let rawTokens: AddedTokens
   let normalizedTokens: AddedTokens
@@ -41,19 +43,42 @@ package struct Tokenizer: Sendable {
     normalizers = try TokenizerComponents.normalizers(settings.normalizer)
     preTokenizers = try TokenizerComponents.preTokenizers(settings.preTokenizer)
     decoders = try Self.decoders(settings)
-    charsmap = normalizers.contains(.charsmap) ? try reader.charsmap() : nil
+    charsmap =
+      normalizers.contains(.charsmap) || settings.sentencePiece != nil
+      ? try reader.charsmap() : nil
     let added = try AddedTokenTable.read(
       try tables.bytes(TokenizerTables.Name.added),
       idCount: settings.count,
     )
-    rawTokens = AddedTokens(added.filter { !$0.options.contains(.normalized) })
-    normalizedTokens = AddedTokens(added.filter { $0.options.contains(.normalized) })
+    let sought = added.filter { !$0.options.contains(.found) }
+    rawTokens = AddedTokens(
+      sought.filter { !$0.options.contains(.normalized) },
+      isPython: settings.sentencePiece != nil,
+    )
+    normalizedTokens = AddedTokens(sought.filter { $0.options.contains(.normalized) })
+    let symbols = AddedTokens(added.filter { $0.options.contains(.symbol) })
+    sentencePiece = settings.sentencePiece.map { [charsmap] rules in
+      SentencePieceNormalizer(
+        rules: rules,
+        charsmap: charsmap,
+        symbols: symbols.isEmpty ? nil : symbols,
+      )
+    }
     model = try reader.model(pieces: pieces, flags: flags)
     self.settings = settings
     self.tables = tables
   }
 
   private static func decoders(_ settings: TokenizerSettings) throws(TextError) -> [DecoderStep] {
+    if let rules = settings.sentencePiece {
+      // Where white space is trimmed, all of it goes.
+      let dropped = rules.removesExtraSpaces ? 1024 : rules.addsMark ? 1 : 0
+      let droppedAfter = rules.canonicalizes ? 1024 : 0
+      return [
+        .replace(.literal(SentencePieceRules.mark), by: [0x20]), .bytePieces, .fuse,
+        .strip([0x20], start: dropped, stop: droppedAfter),
+      ]
+    }
     let steps = try TokenizerComponents.decoders(settings.decoder)
     if case .bytePair(let options) = settings.model, !options.wordSuffix.isEmpty,
       steps == [.byteLevel]

@@ -28,8 +28,10 @@ package struct TokenizerSettings: Sendable, Equatable {
     package var wordSuffix = ""
     /// Words may be cut wherever the table of joints says that no merge crosses.
     package var hasJoints = false
-    /// Some merge or whole word makes a control token.
+    /// Some merge, whole word or single character makes a control token.
     package var makesControl = false
+    /// Some merge makes an unused piece, which comes out as what it was merged from.
+    package var makesUnused = false
 
     /// Options that are all off.
     package init() {}
@@ -43,6 +45,8 @@ package struct TokenizerSettings: Sendable, Equatable {
     package var longestPiece = 0
     /// Lowest score of any piece.
     package var lowestScore: Float = 0
+    /// Sums of scores are kept in single precision, which decides between near equals.
+    package var isSinglePrecision = false
 
     /// Options that are all off.
     package init() {}
@@ -70,6 +74,8 @@ package struct TokenizerSettings: Sendable, Equatable {
   package var preTokenizer: JSONValue
   /// The file's `decoder`, or null.
   package var decoder: JSONValue
+  /// The rules of a tokenizer made from a SentencePiece model; it has no components.
+  package var sentencePiece: SentencePieceRules?
   /// Ids put before and after a text that asks for its template.
   package var prefix: [Int32]
   package var suffix: [Int32]
@@ -84,6 +90,7 @@ package struct TokenizerSettings: Sendable, Equatable {
     normalizer: JSONValue,
     preTokenizer: JSONValue,
     decoder: JSONValue,
+    sentencePiece: SentencePieceRules? = nil,
     prefix: [Int32],
     suffix: [Int32],
     special: SpecialTokens,
@@ -94,6 +101,7 @@ package struct TokenizerSettings: Sendable, Equatable {
     self.normalizer = normalizer
     self.preTokenizer = preTokenizer
     self.decoder = decoder
+    self.sentencePiece = sentencePiece
     self.prefix = prefix
     self.suffix = suffix
     self.special = special
@@ -115,6 +123,7 @@ extension TokenizerSettings {
       "normalizer": normalizer,
       "pre_tokenizer": preTokenizer,
       "decoder": decoder,
+      "sentencepiece": sentencePiece?.json ?? .null,
       "prefix": Self.array(prefix),
       "suffix": Self.array(suffix),
       "special": [
@@ -150,11 +159,17 @@ extension TokenizerSettings {
       normalizer: json["normalizer"] ?? .null,
       preTokenizer: json["pre_tokenizer"] ?? .null,
       decoder: json["decoder"] ?? .null,
+      sentencePiece: try Self.rules(json["sentencepiece"]),
       prefix: try Self.ids(json["prefix"], field: "prefix", count: count),
       suffix: try Self.ids(json["suffix"], field: "suffix", count: count),
       special: special,
       probeLimit: probeLimit,
     )
+  }
+
+  private static func rules(_ value: JSONValue?) throws(TextError) -> SentencePieceRules? {
+    guard let value, !value.isNull else { return nil }
+    return try SentencePieceRules(json: value)
   }
 
   private static func array(_ ids: [Int32]) -> JSONValue {
@@ -209,6 +224,7 @@ extension TokenizerSettings.Model {
         "end_of_word_suffix": .string(options.wordSuffix),
         "joints": .bool(options.hasJoints),
         "makes_control": .bool(options.makesControl),
+        "makes_unused": .bool(options.makesUnused),
       ]
     case .unigram(let options):
       [
@@ -216,6 +232,7 @@ extension TokenizerSettings.Model {
         "byte_fallback": .bool(options.hasByteFallback),
         "longest_piece": .number(JSONNumber(options.longestPiece)),
         "lowest_score": .number(JSONNumber(Double(options.lowestScore))),
+        "single_precision": .bool(options.isSinglePrecision),
       ]
     }
   }
@@ -236,6 +253,7 @@ extension TokenizerSettings.Model {
       options.fusesUnknown = try flag("fuse_unk")
       options.hasJoints = try flag("joints")
       options.makesControl = try flag("makes_control")
+      options.makesUnused = try flag("makes_unused")
       guard let suffix = json?["end_of_word_suffix"]?.string else {
         throw .badSetting(field: "model.end_of_word_suffix", problem: "expected a string")
       }
@@ -252,6 +270,7 @@ extension TokenizerSettings.Model {
       }
       options.longestPiece = longest
       options.lowestScore = Float(score)
+      options.isSinglePrecision = try flag("single_precision")
       self = .unigram(options)
     default:
       throw .badSetting(field: "model.type", problem: "expected BPE or Unigram")

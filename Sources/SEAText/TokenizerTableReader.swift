@@ -48,8 +48,11 @@ struct TokenizerTableReader {
     return flags
   }
 
-  func charsmap() throws(TextError) -> Charsmap {
-    try Charsmap(try tables.bytes(TokenizerTables.Name.charsmap))
+  /// The character map, which a SentencePiece model may lack.
+  func charsmap() throws(TextError) -> Charsmap? {
+    let isStored = tables.blobs.contains { $0.name == TokenizerTables.Name.charsmap }
+    if !isStored, settings.sentencePiece != nil { return nil }
+    return try Charsmap(try tables.bytes(TokenizerTables.Name.charsmap))
   }
 
   func model(pieces: PieceIndex, flags: ByteView) throws(TextError) -> Tokenizer.Model {
@@ -89,7 +92,7 @@ struct TokenizerTableReader {
       lastSymbols: symbols(options, suffix: suffix, pieces: pieces),
       byteTokens: byteTokens(pieces),
       unknown: settings.special.unknown,
-      flags: options.makesControl ? flags.array() : nil,
+      flags: options.makesControl || options.makesUnused ? flags.array() : nil,
     )
     return .bytePair(model, merges: merges, joints)
   }
@@ -101,10 +104,17 @@ struct TokenizerTableReader {
   ) throws(TextError) -> Tokenizer.Model {
     let scores = try tables.bytes(TokenizerTables.Name.scores)
     try expect(scores, settings.count * 4, TokenizerTables.Name.scores)
+    guard let prefixes = PrefixFilter(try tables.bytes(TokenizerTables.Name.prefixes)) else {
+      throw .badTable(
+        name: TokenizerTables.Name.prefixes,
+        problem: "its length is no power of two",
+      )
+    }
     return .unigram(
       UnigramModel(
         options: options,
         pieces: pieces,
+        prefixes: prefixes,
         scores: scores,
         flags: flags.array(),
         unknown: settings.special.unknown,

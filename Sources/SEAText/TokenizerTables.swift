@@ -16,6 +16,7 @@ package import SEATensor
 /// | `tokenizer.merges` | hash table from pair to merge (byte-pair models) |
 /// | `tokenizer.joints` | 130 × 130 bits: which characters a merge may join (byte-pair models) |
 /// | `tokenizer.scores` | f32 [count] (Unigram models) |
+/// | `tokenizer.prefixes` | filter of what pieces start with (Unigram models) |
 /// | `tokenizer.added` | the added tokens and the texts that they match |
 /// | `tokenizer.charsmap` | SentencePiece character map, where the normalizer has one |
 package struct TokenizerTables: Sendable {
@@ -29,12 +30,13 @@ package struct TokenizerTables: Sendable {
     package static let merges = "tokenizer.merges"
     package static let joints = "tokenizer.joints"
     package static let scores = "tokenizer.scores"
+    package static let prefixes = "tokenizer.prefixes"
     package static let added = "tokenizer.added"
     package static let charsmap = "tokenizer.charsmap"
 
     /// Every name, in the order of storage.
     package static let all = [
-      settings, pool, offsets, flags, index, merges, joints, scores, added, charsmap,
+      settings, pool, offsets, flags, index, merges, joints, scores, prefixes, added, charsmap,
     ]
   }
 
@@ -90,4 +92,12 @@ package struct PieceFlags: OptionSet, Sendable {
   package static let isPiece = PieceFlags(rawValue: 4)
   /// An added token, found in text before anything else.
   package static let isAdded = PieceFlags(rawValue: 8)
+  /// Never made from text by the model: its bytes, its unknown and control pieces.
+  package static let isInert = PieceFlags(rawValue: 16)
+  /// The token of a role such as the end of a text.
+  package static let hasRole = PieceFlags(rawValue: 32)
+  /// A piece that a SentencePiece model was told to have.
+  package static let isSymbol = PieceFlags(rawValue: 64)
+  /// A piece that merges go through and that never comes out.
+  package static let isUnused = PieceFlags(rawValue: 128)
 }

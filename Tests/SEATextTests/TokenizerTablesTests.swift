@@ -100,27 +100,4 @@ import Testing
     )
     #expect(tokenizer.id(of: "<more>") == 769)
   }
-
-  @Test func chatTemplatesAreRecognizedAndNeverRun() throws {
-    func name(_ template: JSONValue) throws -> String? {
-      try TemplateRecognizer.name(
-        TokenizerFiles(
-          tokenizer: .init(path: "tokenizer.json", json: .null),
-          configuration: .init(path: "tokenizer_config.json", json: ["chat_template": template]),
-        )
-      )
-    }
-    let gemma = try TokenizerFixture.files(
-      TokenizerFixture.bundledRoot.appendingPathComponent("gemma-tiny")
-    )
-    #expect(try TemplateRecognizer.name(gemma) == "gemma_it")
-    #expect(try name("{% for i in range(1000000000) %}{{ ''.__class__ }}{% endfor %}") == nil)
-    #expect(
-      try name([["name": "default", "template": "<|user|><|end|><|assistant|>"]]) == "phi3_nosys"
-    )
-    #expect(try name(.null) == nil)
-    #expect(throws: CheckpointError.self) {
-      try name(.string(String(repeating: "{{ x }}", count: 1 << 20)))
-    }
-  }
 }

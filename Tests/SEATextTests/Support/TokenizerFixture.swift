@@ -62,7 +62,7 @@ struct TokenizerFixture {
       return .init(path: name, json: try TokenizerFiles.parse([UInt8](data), path: name))
     }
     return TokenizerFiles(
-      tokenizer: try #require(try file("tokenizer.json")),
+      source: .json(try #require(try file("tokenizer.json"))),
       configuration: try file("tokenizer_config.json"),
       specialTokens: try file("special_tokens_map.json"),
       addedTokens: try file("added_tokens.json"),
@@ -118,7 +118,7 @@ enum HandMade {
 
   static func compile(_ json: JSONValue) throws(CheckpointError) -> TokenizerTables {
     try TokenizerCompiler.compile(
-      TokenizerFiles(tokenizer: .init(path: "tokenizer.json", json: json))
+      TokenizerFiles(source: .json(.init(path: "tokenizer.json", json: json)))
     )
   }
 

@@ -14,21 +14,22 @@ struct MergeReader {
   /// - Throws: `CheckpointError.badField` naming the merge that names absent pieces or comes twice.
   func read(
     _ value: JSONValue?
-  ) throws(CheckpointError) -> [(left: Int32, right: Int32, id: Int32)] {
+  ) throws(CheckpointError) -> [Merge] {
     guard let elements = value?.array else {
       throw .badField(path: path, field: "model.merges", problem: "expected an array")
     }
-    var merges: [(left: Int32, right: Int32, id: Int32)] = []
+    var merges: [Merge] = []
     merges.reserveCapacity(elements.count)
     var seen: Set<UInt64> = []
     seen.reserveCapacity(elements.count)
     for (rank, element) in elements.enumerated() {
       let field = "model.merges[\(rank)]"
       let (left, right) = try sides(element, field: field)
-      let merge = (
+      let merge = Merge(
         left: try id(left, field: field),
         right: try id(right, field: field),
-        id: try id(left + right, field: field)
+        id: try id(left + right, field: field),
+        rank: UInt32(rank),
       )
       let key =
         UInt64(UInt32(bitPattern: merge.left)) << 32 | UInt64(UInt32(bitPattern: merge.right))

@@ -11,148 +11,67 @@ package import SEAText
 /// holds a tokenizer that the runtime refuses.
 package struct TokenizerCompiler {
   private let files: TokenizerFiles
-  private let vocabulary: VocabularyReader
-  private let count: Int
-  private var path: String { files.tokenizer.path }
+  private let tokenizer: TokenizerFiles.File
+  private let tables: PieceTables
+  private var count: Int { tables.count }
+  private var path: String { tokenizer.path }
 
-  private var pool: [UInt8] = []
-  private var offsets: [UInt8] = []
-  private var flags: [UInt8] = []
+  /// Id of the text of each token with a role.
+  private let special: TokenizerSettings.SpecialTokens
   private var charsmap: [UInt8]?
 
   /// The tables for these files.
   ///
   /// - Throws: `CheckpointError` naming the file, the field and what is wrong there.
   package static func compile(_ files: TokenizerFiles) throws(CheckpointError) -> TokenizerTables {
-    var compiler = try TokenizerCompiler(files)
-    return try compiler.tables()
-  }
-
-  private init(_ files: TokenizerFiles) throws(CheckpointError) {
-    self.files = files
-    vocabulary = try VocabularyReader(files: files)
-    count = (vocabulary.entries.lastIndex { $0 != nil } ?? 0) + 1
-  }
-
-  private mutating func tables() throws(CheckpointError) -> TokenizerTables {
-    try writePieces()
-    let (index, indexProbe) = pieceIndex()
-    let normalizer = try takeCharsmap(files.tokenizer.json["normalizer"] ?? .null)
-    var blobs: [String: [UInt8]] = [
-      TokenizerTables.Name.pool: pool,
-      TokenizerTables.Name.offsets: offsets,
-      TokenizerTables.Name.flags: flags,
-      TokenizerTables.Name.index: index,
-    ]
-    if let charsmap { blobs[TokenizerTables.Name.charsmap] = charsmap }
-    let pieces = PieceLookup(pool: pool, offsets: offsets, index: index, probeLimit: indexProbe)
-    let built = try model(pieces, &blobs)
-    let special = specialTokens()
-    let frame = try frame(special)
-    let probeLimit = max(indexProbe, built.probe)
-    guard probeLimit <= 4096 else {
-      throw .malformed(path: path, problem: "the vocabulary is built to collide in a hash table")
+    switch files.source {
+    case .json(let file):
+      var compiler = try TokenizerCompiler(files, file)
+      return try compiler.compile()
+    case .sentencePiece(let model):
+      return try SentencePieceCompiler.compile(files, model)
     }
+  }
+
+  private init(
+    _ files: TokenizerFiles,
+    _ tokenizer: TokenizerFiles.File
+  ) throws(CheckpointError) {
+    self.files = files
+    self.tokenizer = tokenizer
+    let vocabulary = try VocabularyReader.read(files, tokenizer)
+    let roles = ["bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token"]
+    tables = try PieceTables(vocabulary, roles: roles.compactMap { files.tokenName($0) })
+    special = Self.specialTokens(files, tokenizer, vocabulary)
+  }
+
+  private mutating func compile() throws(CheckpointError) -> TokenizerTables {
+    let normalizer = try takeCharsmap(tokenizer.json["normalizer"] ?? .null)
+    var others: [String: [UInt8]] = [:]
+    if let charsmap { others[TokenizerTables.Name.charsmap] = charsmap }
+    let built = try model(tables.lookup, &others)
+    let frame = try frame(special)
     let settings = TokenizerSettings(
       count: count,
       model: built.model,
       normalizer: normalizer,
-      preTokenizer: files.tokenizer.json["pre_tokenizer"] ?? .null,
-      decoder: files.tokenizer.json["decoder"] ?? .null,
+      preTokenizer: tokenizer.json["pre_tokenizer"] ?? .null,
+      decoder: tokenizer.json["decoder"] ?? .null,
       prefix: frame.prefix,
       suffix: frame.suffix,
       special: special,
-      probeLimit: probeLimit,
+      probeLimit: built.probe,
     )
-    blobs[TokenizerTables.Name.settings] = Array(settings.json.serialized().utf8)
-    blobs[TokenizerTables.Name.added] = try addedTokens(normalizer)
-    let tables = TokenizerTables { name in blobs[name].map { ByteView($0) } }
-    do throws(TextError) {
-      _ = try Tokenizer(tables: tables)
-    } catch {
-      throw Self.checkpointError(error, path: path)
-    }
-    return tables
-  }
-
-  /// A fault found by the runtime's own reader, told as the file's.
-  private static func checkpointError(_ error: TextError, path: String) -> CheckpointError {
-    switch error {
-    case .unsupported: .unsupported(path: path, what: error.description)
-    case .badSetting(let field, let problem):
-      .badField(path: path, field: field, problem: problem)
-    default: .malformed(path: path, problem: error.description)
-    }
-  }
-}
-
-// MARK: - Pieces
-
-extension TokenizerCompiler {
-  private mutating func writePieces() throws(CheckpointError) {
-    append(0, to: &offsets)
-    for entry in vocabulary.entries.prefix(count) {
-      guard let entry else { continue }
-      pool += entry.text
-      guard let end = UInt32(exactly: pool.count) else {
-        throw .badField(path: path, field: "model.vocab", problem: "more than 4 GiB of text")
+    let map = charsmap.map { ByteView($0) }
+    let path = path
+    let added = try tables.addedTokens { text throws(CheckpointError) in
+      do throws(TextError) {
+        return try TextNormalization.apply(normalizer, charsmap: map, to: text)
+      } catch {
+        throw CheckpointError(error, path: path)
       }
-      append(end, to: &offsets)
-      var bits: PieceFlags = entry.isPiece ? .isPiece : []
-      if entry.added != nil { bits.insert(.isAdded) }
-      if entry.added?.isSpecial == true { bits.insert(.special) }
-      if isControl(entry) { bits.insert(.control) }
-      flags.append(bits.rawValue)
     }
-  }
-
-  /// Whether a token steers the model, so that a user's text must not make it.
-  ///
-  /// Beside tokens marked special these are the added tokens with a role or with a name that other
-  /// files of the family give a role.
-  private func isControl(_ entry: VocabularyEntry) -> Bool {
-    guard let added = entry.added else { return false }
-    if added.isSpecial { return true }
-    let known = ["<s>", "</s>", "<unk>", "<pad>", "<bos>", "<eos>"]
-    let roles = ["bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token"]
-    return (known + roles.compactMap { files.tokenName($0) }).contains {
-      Array($0.utf8) == entry.text
-    }
-  }
-
-  private func pieceIndex() -> (bytes: [UInt8], longestProbe: Int) {
-    let ids = (0..<count).filter { vocabulary.entries[$0]?.isPiece == true }.map { Int32($0) }
-    return PieceIndexBuilder.build(ids) { id in vocabulary.entries[Int(id)]?.text[...] ?? [] }
-  }
-
-  private func addedTokens(_ normalizer: JSONValue) throws(CheckpointError) -> [UInt8] {
-    var special: [AddedToken] = []
-    var other: [AddedToken] = []
-    for id in vocabulary.addedOrder {
-      guard let entry = vocabulary.entries[id], let fields = entry.added else { continue }
-      var options: AddedToken.Options = []
-      if fields.singleWord { options.insert(.singleWord) }
-      if fields.stripsLeft { options.insert(.stripsLeft) }
-      if fields.stripsRight { options.insert(.stripsRight) }
-      if fields.isNormalized { options.insert(.normalized) }
-      if isControl(entry) { options.insert(.control) }
-      var pattern = entry.text
-      if fields.isNormalized {
-        do throws(TextError) {
-          pattern = try TextNormalization.apply(
-            normalizer,
-            charsmap: charsmap.map { ByteView($0) },
-            to: pattern,
-          )
-        } catch {
-          throw Self.checkpointError(error, path: path)
-        }
-      }
-      let token = AddedToken(id: Int32(id), options: options, pattern: pattern)
-      // Of equal patterns the special one is found, as in the reference.
-      if fields.isSpecial { special.append(token) } else { other.append(token) }
-    }
-    return AddedTokenTable.build(special + other)
+    return try tables.tables(settings, added: added, others: others)
   }
 }
 
@@ -181,7 +100,11 @@ extension TokenizerCompiler {
     return .object(object)
   }
 
-  private func specialTokens() -> TokenizerSettings.SpecialTokens {
+  private static func specialTokens(
+    _ files: TokenizerFiles,
+    _ tokenizer: TokenizerFiles.File,
+    _ vocabulary: Vocabulary
+  ) -> TokenizerSettings.SpecialTokens {
     func id(_ role: String) -> Int32? {
       files.tokenName(role).flatMap { vocabulary.id(of: $0) }.map { Int32($0) }
     }
@@ -189,17 +112,13 @@ extension TokenizerCompiler {
     special.beginning = id("bos_token")
     special.end = id("eos_token")
     special.padding = id("pad_token")
-    let model = files.tokenizer.json["model"]
+    let model = tokenizer.json["model"]
     if let name = model?["unk_token"]?.string {
       special.unknown = vocabulary.id(of: name).map { Int32($0) }
-    } else if let unknown = model?["unk_id"]?.int, (0..<count).contains(unknown) {
+    } else if let unknown = model?["unk_id"]?.int, (0..<vocabulary.count).contains(unknown) {
       special.unknown = Int32(unknown)
     }
-    let stops = files.generation?.json["eos_token_id"]
-    let ids = stops?.array ?? stops.map { [$0] } ?? []
-    special.stops = ids.compactMap(\.int).filter { (0..<count).contains($0) }.prefix(64).map {
-      Int32($0)
-    }
+    special.stops = files.stopIDs(below: vocabulary.count)
     return special
   }
 
@@ -207,10 +126,10 @@ extension TokenizerCompiler {
   private func frame(
     _ special: TokenizerSettings.SpecialTokens
   ) throws(CheckpointError) -> TextFrame {
-    var frame = try TextFrame(files.tokenizer.json["post_processor"], path: path)
+    var frame = try TextFrame(tokenizer.json["post_processor"], path: path)
     guard let configuration = files.configuration else { return frame }
     // These families frame every text, whatever the two keys say.
-    let name = configuration.json["tokenizer_class"]?.string ?? ""
+    let name = files.tokenizerClass ?? ""
     if ["CLIP", "Siglip", "T5"].contains(where: { name.hasPrefix($0) }) { return frame }
     if let adds = configuration.json["add_bos_token"]?.bool {
       frame.prefix = adds ? [try role(special.beginning, "bos_token", configuration)] : []
@@ -246,7 +165,7 @@ extension TokenizerCompiler {
     _ pieces: PieceLookup,
     _ blobs: inout [String: [UInt8]]
   ) throws(CheckpointError) -> BuiltModel {
-    guard let model = files.tokenizer.json["model"] else {
+    guard let model = tokenizer.json["model"] else {
       throw .badField(path: path, field: "model", problem: "missing")
     }
     let name = model["type"]?.string ?? (model["merges"] == nil ? "" : "BPE")
@@ -273,8 +192,8 @@ extension TokenizerCompiler {
     options.hasByteFallback = model["byte_fallback"]?.bool ?? false
     options.fusesUnknown = model["fuse_unk"]?.bool ?? false
     options.wordSuffix = model["end_of_word_suffix"]?.string ?? ""
-    options.isByteLevel = try isByteLevel(files.tokenizer.json["pre_tokenizer"] ?? .null)
-    if let name = model["unk_token"]?.string, vocabulary.id(of: name) == nil {
+    options.isByteLevel = try isByteLevel(tokenizer.json["pre_tokenizer"] ?? .null)
+    if let name = model["unk_token"]?.string, special.unknown == nil {
       throw .badField(
         path: path,
         field: "model.unk_token",
@@ -290,7 +209,7 @@ extension TokenizerCompiler {
     }
     let made = merges.map(\.id) + (options.ignoresMerges ? Array(0..<Int32(count)) : [])
     options.makesControl = made.contains {
-      PieceFlags(rawValue: flags[Int($0)]).isSuperset(of: [.control, .isPiece])
+      tables.flags[Int($0)].isSuperset(of: [.control, .isPiece])
     }
     let table = MergeTableBuilder.build(merges)
     blobs[TokenizerTables.Name.merges] = table.bytes
@@ -314,7 +233,7 @@ extension TokenizerCompiler {
   /// merge has one as a side, nothing is proved. Unknown characters that fuse must not be cut apart
   /// either; with a token for every byte there are none.
   private func joints(
-    _ merges: [(left: Int32, right: Int32, id: Int32)],
+    _ merges: [Merge],
     _ pieces: PieceLookup,
     _ options: TokenizerSettings.BytePair
   ) -> Joints? {
@@ -328,17 +247,11 @@ extension TokenizerCompiler {
       byteTokens += 1
     }
     guard options.hasByteFallback, byteTokens == 256 else { return nil }
-    if let name = files.tokenizer.json["model"]?["unk_token"]?.string,
-      let id = vocabulary.id(of: name)
-    {
-      stands[id] = true
-    }
+    if let unknown = special.unknown { stands[Int(unknown)] = true }
     var joints = Joints()
     for merge in merges {
-      guard !stands[Int(merge.left)], !stands[Int(merge.right)],
-        let piece = vocabulary.entries[Int(merge.id)]
-      else { return nil }
-      joints.join(allOf: piece.text)
+      guard !stands[Int(merge.left)], !stands[Int(merge.right)] else { return nil }
+      joints.join(allOf: tables.entries[Int(merge.id)].text)
     }
     return joints
   }
@@ -355,7 +268,7 @@ extension TokenizerCompiler {
     var options = TokenizerSettings.Unigram()
     options.hasByteFallback = model["byte_fallback"]?.bool ?? false
     var scores: [UInt8] = []
-    for case .some(let entry) in vocabulary.entries.prefix(count) {
+    for entry in tables.entries {
       append(entry.score.bitPattern, to: &scores)
       guard entry.isPiece else { continue }
       options.longestPiece = max(options.longestPiece, entry.text.count)
@@ -365,6 +278,7 @@ extension TokenizerCompiler {
       throw .badField(path: path, field: "model.vocab", problem: "a piece is longer than 64 KiB")
     }
     blobs[TokenizerTables.Name.scores] = scores
+    blobs[TokenizerTables.Name.prefixes] = tables.prefixes()
     return (.unigram(options), 1)
   }
 }
