@@ -113,11 +113,12 @@ import Testing
     let folder = TokenizerFixture.bundledRoot.appendingPathComponent("llama-tiny")
     var files = try TokenizerFixture.files(folder)
     let cut = try Tokenizer(tables: TokenizerCompiler.compile(files))
-    guard case .object(var file) = files.tokenizer.json, case .object(var model)? = file["model"]
+    guard case .json(let source) = files.source, case .object(var file) = source.json,
+      case .object(var model)? = file["model"]
     else { return }
     model["byte_fallback"] = false
     file["model"] = .object(model)
-    files.tokenizer = .init(path: "tokenizer.json", json: .object(file))
+    files.source = .json(.init(path: "tokenizer.json", json: .object(file)))
     let whole = try Tokenizer(tables: TokenizerCompiler.compile(files))
     guard case .bytePair(let left) = cut.settings.model,
       case .bytePair(let right) = whole.settings.model

@@ -40,7 +40,8 @@ import Testing
     for test in cases {
       let text = try #require(test["text"]?.string)
       let ids = tokenizer.encode(text, recognizesSpecial: true, addsTemplate: true)
-      #expect(ids == test["ids"]?.ids || ids == test["json_ids"]?.ids, "\(text.debugDescription)")
+      // SigLIP's ids are those of the model beside this file; the file's own differ in places.
+      #expect(ids == (test["json_ids"] ?? test["ids"])?.ids, "\(text.debugDescription)")
       if let expected = test["ids_no_special"]?.ids {
         let ids = tokenizer.encode(text, recognizesSpecial: true, addsTemplate: false)
         #expect(ids == expected, "\(text.debugDescription)")

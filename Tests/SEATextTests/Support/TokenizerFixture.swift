@@ -46,6 +46,12 @@ struct TokenizerFixture {
     tokenizer = try Tokenizer(tables: TokenizerCompiler.compile(Self.files(folder)))
   }
 
+  /// The content of a JSON file among the fixtures of this target.
+  static func json(_ path: String) throws -> JSONValue {
+    let data = try Data(contentsOf: bundledRoot.appendingPathComponent(path))
+    return try JSONScanner.parse([UInt8](data))
+  }
+
   /// Parses the files of a folder, whose tokenizer.json may be compressed.
   static func files(_ folder: URL) throws -> TokenizerFiles {
     func file(_ name: String) throws -> TokenizerFiles.File? {
