@@ -22,8 +22,8 @@ struct FileWeights: WeightProvider {
 
   /// Checks every tensor of the file against the plan.
   ///
-  /// - Throws: `RuntimeError.model` naming the first tensor that is missing, unknown or of another
-  ///   type or shape.
+  /// - Throws: `RuntimeError.model` naming the first tensor that is missing, unknown, or of another
+  ///   type, shape or place.
   init(
     _ file: ModelFile,
     plan: TensorPlan,
@@ -39,6 +39,7 @@ struct FileWeights: WeightProvider {
         throw .model(path: file.path, .unexpectedTensor(name: name))
       }
     }
+    try Self.checkOrder(plan, in: file)
     copy = placement == .copied ? try Self.copy(file) : nil
   }
 
@@ -65,6 +66,23 @@ struct FileWeights: WeightProvider {
           what: "the shape",
           expected: "\(spec.storedShape)",
           found: "\(info.shape)"
+        )
+      )
+    }
+  }
+
+  /// Matrices, the tokenizer's tables, vectors: each as the plan has them.
+  private static func checkOrder(_ plan: TensorPlan, in file: ModelFile) throws(RuntimeError) {
+    let tables = TokenizerTables.Name.all.filter { file.info($0) != nil }
+    let names = plan.matrices.map(\.name) + tables + plan.vectors.map(\.name)
+    for (place, (name, found)) in zip(names, file.tensorNames).enumerated() where name != found {
+      throw .model(
+        path: file.path,
+        .mismatch(
+          tensor: name,
+          what: "the place in the file",
+          expected: "number \(place + 1)",
+          found: "behind '\(found)'"
         )
       )
     }

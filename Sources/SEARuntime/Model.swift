@@ -103,7 +103,16 @@ public final class Model: Sendable {
     do throws(TextError) {
       return try Tokenizer(tables: tables)
     } catch {
-      throw .text(error)
+      throw .format(Self.refused(error, path: file.path))
+    }
+  }
+
+  /// A fault of the tokenizer's tables, told as the file's.
+  private static func refused(_ error: TextError, path: String) -> FormatError {
+    switch error {
+    case .missingTable(let name): .missingTensor(path: path, name: name)
+    case .badTable(let name, let problem): .tensor(path: path, name: name, rule: problem)
+    default: .tensor(path: path, name: TokenizerTables.Name.settings, rule: "\(error)")
     }
   }
 

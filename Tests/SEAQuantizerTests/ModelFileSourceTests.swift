@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Model files as sources: what they give, what they refuse.
 
+import SEACheckpoint
 import SEAFormat
 import SEAModel
 import SEAQuantizer
+import SEARuntime
 import SEATensor
 import SEAText
+import TestSupport
 import Testing
 
 @Suite struct ModelFileSourceTests {
@@ -67,7 +70,7 @@ import Testing
       try writer.write([UInt8](repeating: 0, count: spec.byteCount), to: spec.name)
     }
     try writer.finish()
-    let error = #expect(throws: ModelError.self) {
+    let error = #expect(throws: RuntimeError.self) {
       try ModelFileSource(path: bench.path("lie.sea"), kernels: bench.kernels)
     }
     #expect(error?.description.contains("llm.blk.0.mlp.gate.weight") == true)
@@ -91,10 +94,8 @@ import Testing
 
   @Test func carriesTheTokenizer() throws {
     let bench = try Workbench()
-    let tokenizer = TokenizerTables { name in
-      name == TokenizerTables.Name.settings || name == TokenizerTables.Name.flags
-        ? ByteView(Array(name.utf8)) : nil
-    }
+    let folder = Fixtures.path("SEATextTests", "llama-tiny")
+    let tokenizer = try TokenizerCompiler.compile(TokenizerFiles(folder: folder))
     try bench.build(
       RandomWeights(model: TinyModels.gemma),
       PrecisionPolicy(all: .float32),
@@ -103,11 +104,11 @@ import Testing
     )
     let file = try ModelFileSource(path: bench.path("f32.sea"), kernels: bench.kernels)
     let carried = try #require(file.tokenizer)
-    #expect(carried.blobs.map(\.name) == ["tokenizer.settings", "tokenizer.flags"])
+    #expect(carried.blobs.map(\.name) == tokenizer.blobs.map(\.name))
     try bench.build(file, .int8(group: 32), to: "int8.sea", tokenizer: carried)
     let written = try ModelFile(path: bench.path("int8.sea"))
-    #expect(
-      try written.tensor("tokenizer.flags").bytes.array() == Array("tokenizer.flags".utf8)
-    )
+    for blob in tokenizer.blobs {
+      #expect(try written.tensor(blob.name).bytes.array() == blob.bytes.array())
+    }
   }
 }

@@ -4,6 +4,7 @@
 import SEACheckpoint
 package import SEAFormat
 package import SEAModel
+import SEARuntime
 package import SEATensor
 package import SEAText
 
@@ -21,15 +22,12 @@ package struct ModelFileSource: WeightSource {
 
   /// Opens a file and checks every tensor against its description.
   ///
-  /// - Throws: `QuantizerError.alreadyQuantized` naming the first int8 tensor, `FormatError` or
-  ///   `ModelError` when the file is not what it says.
+  /// - Throws: `RuntimeError` when the file is not what it says, `QuantizerError.alreadyQuantized`
+  ///   naming the first int8 tensor.
   package init(path: String, kernels: Kernels) throws {
-    let file = try ModelFile(path: path)
-    let model = try ModelDescription(json: file.manifest.description)
-    let policy = try PrecisionPolicy(json: file.manifest.quantization)
-    let plan = try TensorPlan(model, policy: policy)
+    let opened = try Model(path: path)
     var specs: [String: TensorSpec] = [:]
-    for spec in plan.all {
+    for spec in opened.plan.all {
       guard spec.group == nil else {
         throw QuantizerError.alreadyQuantized(
           path: path,
@@ -37,12 +35,11 @@ package struct ModelFileSource: WeightSource {
           storage: spec.storage.name
         )
       }
-      try Self.check(spec, in: file)
       specs[spec.name] = spec
     }
-    tokenizer = TokenizerTables(file)
-    self.file = file
-    self.model = model
+    file = opened.file
+    model = opened.description
+    tokenizer = TokenizerTables(opened.file)
     self.kernels = kernels
     self.specs = specs
   }
@@ -81,20 +78,6 @@ package struct ModelFileSource: WeightSource {
       ],
       "from": file.manifest.provenance,
     ]
-  }
-
-  private static func check(_ spec: TensorSpec, in file: ModelFile) throws {
-    guard let info = file.info(spec.name) else {
-      throw ModelError.missingTensor(name: spec.name)
-    }
-    guard info.type == spec.elementType, info.shape == spec.storedShape else {
-      throw ModelError.mismatch(
-        tensor: spec.name,
-        what: "stored form",
-        expected: "\(spec.elementType.safetensorsName) \(spec.storedShape)",
-        found: "\(info.type.safetensorsName) \(info.shape)"
-      )
-    }
   }
 }
 
