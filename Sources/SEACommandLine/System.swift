@@ -98,6 +98,18 @@ package enum System {
     return left.st_dev == right.st_dev && left.st_ino == right.st_ino
   }
 
+  /// True when two paths name the same file, or the same name in the same folder before there is a file.
+  package static func isSamePlace(_ first: String, _ second: String) -> Bool {
+    let (left, right) = (place(first), place(second))
+    return isSameFile(first, second)
+      || left.name == right.name && isSameFile(left.folder, right.folder)
+  }
+
+  private static func place(_ path: String) -> (folder: String, name: Substring) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path[...]) }
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), path[slash...].dropFirst())
+  }
+
   /// The kind bits of a path's mode, links followed; nil when nothing is there.
   package static func kind(of path: String) -> mode_t? {
     var status = stat()

@@ -98,9 +98,10 @@ struct ConvertCommand: SEACommand {
     let kernels = try compute.kernels()
     try target.refuseFolders()
     let model = try SourceModel(path: source, options: options)
-    for path in model.openedPaths { console.terminal.note("reads \(path.printable(limit: 4096))") }
+    let inputs = model.inputPaths
+    for path in inputs { console.terminal.note("reads \(path.printable(limit: 4096))") }
     for line in model.inventory.lines { console.terminal.note(line) }
-    try target.refuse(inputs: model.openedPaths)
+    try target.refuse(inputs: inputs)
 
     var provenance = try model.provenance().object ?? JSONObject()
     if let training { provenance["training"] = .string(training) }

@@ -50,7 +50,7 @@ struct QuantizeCommand: SEACommand {
 
   private func folder(_ kernels: Kernels) throws -> ModelWriting {
     let model = try SourceModel(path: source)
-    try target.refuse(inputs: model.openedPaths)
+    try target.refuse(inputs: model.inputPaths)
     return ModelWriting(
       source: model,
       tokenizer: try model.tokenizerFolder.map {

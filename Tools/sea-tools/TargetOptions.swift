@@ -65,7 +65,9 @@ struct TargetOptions: ParsableArguments {
     guard group == nil || weights == .int8 else {
       throw ValidationError("--group needs --weights int8")
     }
-    guard report != path else { throw ValidationError("--report and -o name the same file") }
+    if let report, System.isSamePlace(report, path) {
+      throw ValidationError("--report and -o name the same file")
+    }
   }
 
   /// The storage of every tensor.

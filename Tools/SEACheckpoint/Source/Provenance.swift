@@ -9,6 +9,13 @@ extension SourceModel {
   /// Bytes hashed at a time; their pages are given back at once.
   private static let hashChunk = 8 << 20
 
+  /// Every file that the model is made of, the tokenizer's files included.
+  package var inputPaths: [String] {
+    let tokenizer = tokenizerFolder.map(TokenizerFiles.paths) ?? []
+    return openedPaths.filter { !CheckpointFolder.isFolder($0) }
+      + tokenizer.filter { !openedPaths.contains($0) }
+  }
+
   /// The layout and every input file with its size and SHA-256.
   ///
   /// Files are named by the last two parts of their paths, so that the same inputs give the same text
@@ -17,7 +24,7 @@ extension SourceModel {
   /// - Throws: `CheckpointError.file` when a file has gone.
   package func provenance() throws(CheckpointError) -> JSONValue {
     var inputs: [JSONValue] = []
-    for path in openedPaths where !CheckpointFolder.isFolder(path) {
+    for path in inputPaths {
       let file: MappedFile
       do { file = try MappedFile(path: path) } catch { throw .file(error) }
       let name = path.split(separator: "/").suffix(2).joined(separator: "/")
