@@ -19,8 +19,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' 
 DEMO_MODEL := Models/demo.sea
 DEMO_IMAGE := Models/images/harbour.png
 DEMO_QUESTION := What is in this picture?
-# Greedy decoding of random weights repeats one token: draw, with a seed, so that there is text to see.
-DEMO_OPTIONS := --max-tokens 24 --temperature 1 --seed 1
+DEMO_OPTIONS := --max-tokens 48
 
 help: ## List the jobs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

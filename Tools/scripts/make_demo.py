@@ -24,7 +24,7 @@ SHAPE = Shape(
     heads=4,
     head_dim=32,
     blocks=4,
-    vocab=512,
+    vocab=496,
     vision_hidden=96,
     vision_ffn=232,
     vision_heads=4,
@@ -32,7 +32,7 @@ SHAPE = Shape(
     image_side=112,
     patch_side=14,
 )
-SEED = 20
+SEED = 1
 
 SPECIALS = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"]
 

@@ -70,7 +70,8 @@ def language_tensors(shape):
         yield matrix(f"{name}.mlp.gate_proj.weight", ffn, hidden)
         yield matrix(f"{name}.mlp.up_proj.weight", ffn, hidden)
         yield matrix(f"{name}.mlp.down_proj.weight", hidden, ffn)
-    yield "model.norm.weight", (hidden,), 0, 0.1
+    # Factors of either sign: with a tied head, factors near 1 would repeat the last token for ever.
+    yield "model.norm.weight", (hidden,), -1, 1
     for layer, inputs in ((0, shape.vision_hidden), (2, hidden)):
         yield matrix(f"model.mm_projector.{layer}.weight", hidden, inputs)
         yield f"model.mm_projector.{layer}.bias", (hidden,), 0, 0.02
