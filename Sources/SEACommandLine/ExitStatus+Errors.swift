@@ -27,6 +27,7 @@ extension FileError: ExitStatusProviding {
     case .missing, .notRegular: .missingInput
     case .permission: .permission
     case .outOfMemory: .system
+    case .shrunk: .inputOutput
     case .system(_, _, let code):
       switch code {
       case ENOMEM, EMFILE, ENFILE, EAGAIN: .system

@@ -135,4 +135,16 @@ package enum System {
   package static func environment(_ name: String) -> String? {
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
+
+  /// Ends the process with a sentence and an exit code when a page of a mapped file cannot be had.
+  ///
+  /// The file became shorter, or its disk failed. Nothing is half-written: outputs get their names
+  /// last.
+  package static func endOnMissingPages() {
+    signal(SIGBUS) { _ in
+      let message: StaticString = "sea: error: a mapped file shrank or cannot be read any more\n"
+      _ = unsafe Glibc.write(STDERR_FILENO, message.utf8Start, message.utf8CodeUnitCount)
+      _exit(ExitStatus.inputOutput.rawValue)
+    }
+  }
 }
