@@ -12,6 +12,8 @@
 
 CSIMD_REGION_AVX2
 
+#include "vec_x86.h"
+
 typedef struct v16 {
   __m256 low, high;  // lanes 0 … 7 and 8 … 15
 } v16;
@@ -169,7 +171,7 @@ CSIMD_INLINE v16 v16_scale_by_power(v16 p, v16 rounded, float round) {
 
 // MARK: - Reductions
 
-CSIMD_INLINE __m128 v16_fold4(v16 x) {
+CSIMD_INLINE v4 v16_fold4(v16 x) {
   __m256 eight = _mm256_add_ps(x.low, x.high);
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }
