@@ -43,10 +43,15 @@ CSIMD_INLINE uint32x4_t v16_mask(size_t n, int q) {
   return vcltq_u32(index, vdupq_n_u32((uint32_t)n));
 }
 
-/// Has four sums in registers here, and later loads later: left alone, the compiler overlaps the
-/// steps of a tile until its sums no longer fit.
+/// Has sums in registers here, and later loads later: left alone, the compiler overlaps the steps
+/// of a tile until its sums no longer fit.
+CSIMD_INLINE void csimd_settle2(int32x4_t *a, int32x4_t *b) {
+  __asm__ volatile("" : "+w"(*a), "+w"(*b)::"memory");
+}
+
 CSIMD_INLINE void csimd_settle(int32x4_t sums[4]) {
-  __asm__ volatile("" : "+w"(sums[0]), "+w"(sums[1]), "+w"(sums[2]), "+w"(sums[3])::"memory");
+  csimd_settle2(&sums[0], &sums[1]);
+  csimd_settle2(&sums[2], &sums[3]);
 }
 
 // MARK: - Four lanes

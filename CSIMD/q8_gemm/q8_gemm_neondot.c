@@ -11,27 +11,22 @@
 // 24 sums, 4 registers of weights, 1 of four activations: 10 loads and 4 changes of sign for 24
 // SDOT.
 #define CSIMD_Q8_TILE 6
+#define Q8_SPAN SIZE_MAX
+#define Q8_CHUNK 4
 
 CSIMD_REGION_NEONDOT
 
-enum { Q8_CHUNK = 4 };
+#include "q8_inputs_neon.h"
 
-CSIMD_INLINE void q8_tile_start(int32x4_t (*sums)[4],
-                                const int32_t *surplus,
-                                size_t stride,
-                                const int rows) {
-  (void)surplus, (void)stride;  // codes are used as signed values
+CSIMD_INLINE void q8_tile_start(v16i *sums, const int32_t *surplus, size_t stride, const int rows) {
   CSIMD_UNROLL
   for (int i = 0; i < rows; i++) {
-    CSIMD_UNROLL
-    for (int part = 0; part < 4; part++) {
-      sums[i][part] = vdupq_n_s32(0);
-    }
+    sums[i] = q8_start(surplus[(size_t)i * stride]);
   }
 }
 
 CSIMD_INLINE void q8_tile_add(
-    int32x4_t (*sums)[4], const uint8_t *w, const int8_t *a, size_t stride, const int rows) {
+    v16i *sums, const uint8_t *w, const q8_inputs *a, size_t k, const int rows) {
   int8x16_t codes[4];
   CSIMD_UNROLL
   for (int part = 0; part < 4; part++) {
@@ -40,21 +35,21 @@ CSIMD_INLINE void q8_tile_add(
   CSIMD_UNROLL
   for (int i = 0; i < rows; i++) {
     int32_t quad;
-    __builtin_memcpy(&quad, a + (size_t)i * stride, sizeof quad);
+    __builtin_memcpy(&quad, a->codes + (size_t)i * a->stride + k, sizeof quad);
     int8x16_t inputs = vreinterpretq_s8_s32(vdupq_n_s32(quad));
     CSIMD_UNROLL
     for (int part = 0; part < 4; part++) {
-      sums[i][part] = vdotq_s32(sums[i][part], codes[part], inputs);
+      sums[i].q[part] = vdotq_s32(sums[i].q[part], codes[part], inputs);
     }
-    csimd_settle(sums[i]);
+    csimd_settle(sums[i].q);
   }
 }
 
-CSIMD_INLINE void q8_tile_finish(int32x4_t (*sums)[4], const int rows) {
+CSIMD_INLINE void q8_tile_finish(v16i *sums, const int rows) {
   (void)sums, (void)rows;  // in order already
 }
 
-#include "q8_gemm_neon.h"
+#include "q8_gemm_half.h"
 
 CSIMD_REGION_END
 

@@ -12,20 +12,19 @@
 // pairs of rows × 8 pairs of columns has 24 sums, 3 registers of activations and up to 4 of
 // weights: 11 loads and 8 interleavings for 24 USMMLA.
 #define CSIMD_Q8_TILE 6
+#define Q8_SPAN SIZE_MAX
+#define Q8_CHUNK 8
 
 CSIMD_REGION_NEONI8MM
 
-enum { Q8_CHUNK = 8 };
+#include "q8_inputs_neon.h"
 
 // Sums of rows i and i + 1 (i even) and columns 4p … 4p + 3 until q8_tile_finish:
-//   sums[i][p]      column 4p     of both rows, column 4p + 1 of both rows
-//   sums[i + 1][p]  column 4p + 2 of both rows, column 4p + 3 of both rows
+//   sums[i].q[p]      column 4p     of both rows, column 4p + 1 of both rows
+//   sums[i + 1].q[p]  column 4p + 2 of both rows, column 4p + 3 of both rows
 // A single row has its sums in order: it is multiplied by USDOT.
 
-CSIMD_INLINE void q8_tile_start(int32x4_t (*sums)[4],
-                                const int32_t *surplus,
-                                size_t stride,
-                                const int rows) {
+CSIMD_INLINE void q8_tile_start(v16i *sums, const int32_t *surplus, size_t stride, const int rows) {
   // Weights are code + 128, and the surplus is taken back here.
   CSIMD_UNROLL
   for (int i = 0; i < rows; i++) {
@@ -36,7 +35,7 @@ CSIMD_INLINE void q8_tile_start(int32x4_t (*sums)[4],
     }
     CSIMD_UNROLL
     for (int part = 0; part < 4; part++) {
-      sums[i][part] = start;
+      sums[i].q[part] = start;
     }
   }
 }
@@ -52,16 +51,16 @@ CSIMD_INLINE void q8_add_row(int32x4_t *sums, const uint8_t *w, const int8_t *a)
 }
 
 CSIMD_INLINE void q8_tile_add(
-    int32x4_t (*sums)[4], const uint8_t *w, const int8_t *a, size_t stride, const int rows) {
+    v16i *sums, const uint8_t *w, const q8_inputs *a, size_t k, const int rows) {
   if (rows == 1) {
-    q8_add_row(sums[0], w, a);
+    q8_add_row(sums[0].q, w, a->codes + k);
     return;
   }
   int8x16_t pairs[CSIMD_Q8_TILE / 2];
   CSIMD_UNROLL
   for (int i = 0; i < rows; i += 2) {
-    const int8_t *row = a + (size_t)i * stride;
-    pairs[i / 2] = vcombine_s8(vld1_s8(row), vld1_s8(row + stride));
+    const int8_t *row = a->codes + (size_t)i * a->stride + k;
+    pairs[i / 2] = vcombine_s8(vld1_s8(row), vld1_s8(row + a->stride));
   }
   CSIMD_UNROLL
   for (int part = 0; part < 4; part++) {
@@ -72,29 +71,29 @@ CSIMD_INLINE void q8_tile_add(
     uint8x16_t second = vreinterpretq_u8_u32(vzip2q_u32(near, far));
     CSIMD_UNROLL
     for (int i = 0; i < rows; i += 2) {
-      sums[i][part] = vusmmlaq_s32(sums[i][part], first, pairs[i / 2]);
-      sums[i + 1][part] = vusmmlaq_s32(sums[i + 1][part], second, pairs[i / 2]);
+      sums[i].q[part] = vusmmlaq_s32(sums[i].q[part], first, pairs[i / 2]);
+      sums[i + 1].q[part] = vusmmlaq_s32(sums[i + 1].q[part], second, pairs[i / 2]);
     }
     CSIMD_UNROLL
     for (int i = 0; i < rows; i += 2) {
-      __asm__ volatile("" : "+w"(sums[i][part]), "+w"(sums[i + 1][part])::"memory");
+      csimd_settle2(&sums[i].q[part], &sums[i + 1].q[part]);
     }
   }
 }
 
-CSIMD_INLINE void q8_tile_finish(int32x4_t (*sums)[4], const int rows) {
+CSIMD_INLINE void q8_tile_finish(v16i *sums, const int rows) {
   CSIMD_UNROLL
   for (int i = 0; i + 1 < rows; i += 2) {
     CSIMD_UNROLL
     for (int part = 0; part < 4; part++) {
-      int32x4_t first = sums[i][part], second = sums[i + 1][part];
-      sums[i][part] = vuzp1q_s32(first, second);
-      sums[i + 1][part] = vuzp2q_s32(first, second);
+      int32x4_t first = sums[i].q[part], second = sums[i + 1].q[part];
+      sums[i].q[part] = vuzp1q_s32(first, second);
+      sums[i + 1].q[part] = vuzp2q_s32(first, second);
     }
   }
 }
 
-#include "q8_gemm_neon.h"
+#include "q8_gemm_half.h"
 
 CSIMD_REGION_END
 

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Body of q8_gemm on ARM: register tiles of 6 rows × 16 columns, half a packed panel.
+// Body of q8_gemm where sixteen lanes fill several registers: tiles of 5 or 6 rows × 16 columns,
+// half a packed panel.
 //
-// 24 of 32 registers hold sums. Whole panels would leave 3 rows, and every load (and, without
-// USDOT, every change of sign) of a weight would serve half as many products. A group's codes are
-// 4 KB at 128 inputs and stay in L1 while both halves pass. As in q8_gemm_vector.h, integer sums
-// are exact and each output's f32 arithmetic depends on its own row and column alone, so tiles of
-// every height and both forms of product give the same bits. The including file defines
-//   Q8_CHUNK         inputs that q8_tile_add takes, 4 or 8
-//   q8_tile_start    sums of a group before its first product
-//   q8_tile_add      adds the products of Q8_CHUNK inputs
-//   q8_tile_finish   brings sums into the order of rows and columns
-// on sums[row][column / 4].
+// Whole panels would leave room for 2 or 3 rows, and whatever is done to a register of weights
+// would serve half as many products. A group's codes are 4 KB at 128 inputs and stay in L1 while
+// both halves pass. As in q8_gemm_vector.h, integer sums are exact and each output's f32 arithmetic
+// depends on its own row and column alone, so every tile and every way to multiply gives the same
+// bits. The including file defines
+//   CSIMD_Q8_TILE     rows of the tallest tile, 5 or 6
+//   Q8_SPAN           inputs that are prepared at once
+//   Q8_CHUNK          inputs that q8_tile_add takes, 4 or 8
+//   q8_inputs         activations as q8_tile_add reads them
+//   q8_tile_prepare   fills q8_inputs with `count` inputs of some rows
+//   q8_tile_start     sums of a group before its first product
+//   q8_tile_add       adds the products of Q8_CHUNK inputs, from input `k` of the span on
+//   q8_tile_finish    brings sums into the order of rows and columns
 
 /// Where the tile's rows are and where its results go.
 typedef struct q8_tile {
@@ -29,59 +33,68 @@ typedef struct q8_tile {
 /// Adds a group's scaled sums of sixteen columns to the totals of the tile's rows.
 CSIMD_INLINE void add_group(const q8_tile *t,
                             size_t g,
-                            int32x4_t (*sums)[4],
+                            const v16i *sums,
                             const float *scales,
                             float *totals,
                             const int rows) {
+  v16 sw = v16_load(scales);
   CSIMD_UNROLL
   for (int i = 0; i < rows; i++) {
-    v4 sa = vdupq_n_f32(t->scales[(size_t)i * t->group_stride + g]);
-    CSIMD_UNROLL
-    for (int part = 0; part < 4; part++) {
-      float *total = totals + CSIMD_Q8_ROWS * i + 4 * part;
-      v4 product = vmulq_f32(sa, v4_load(scales + 4 * part));
-      v4_store(total, vfmaq_f32(v4_load(total), vcvtq_f32_s32(sums[i][part]), product));
-    }
+    float *total = totals + CSIMD_Q8_ROWS * i;
+    v16 product = v16_mul(v16_set(t->scales[(size_t)i * t->group_stride + g]), sw);
+    v16_store(total, v16_fma(v16_from_int(sums[i]), product, v16_load(total)));
   }
 }
 
 /// Writes a row of totals plus bias; padding columns are neither read nor written.
 CSIMD_INLINE void store_row(const q8_tile *t, size_t row, const float *totals) {
   float *y = t->y + row * t->y_stride;
-  for (size_t first = 0; first < t->columns; first += 4) {
+  for (size_t first = 0; first < t->columns; first += 16) {
     size_t left = t->columns - first;
-    v4 total = v4_load(totals + first);
-    if (t->bias) {
-      total = v4_add(total, v4_load_n(t->bias + first, left));
+    v16 total = v16_load(totals + first);
+    if (left >= 16) {
+      v16_store(y + first, t->bias ? v16_add(total, v16_load(t->bias + first)) : total);
+    } else {
+      v16 biased = t->bias ? v16_add(total, v16_load_n(t->bias + first, left)) : total;
+      v16_store_n(y + first, biased, left);
     }
-    v4_store_n(y + first, total, left);
   }
 }
 
 CSIMD_INLINE void run_tile(const q8_tile *t, const int rows) {
-  float totals[CSIMD_Q8_TILE * CSIMD_Q8_ROWS];
+  _Alignas(64) float buffer[CSIMD_Q8_TILE * CSIMD_Q8_ROWS];
+  float *totals = buffer;
+  // Keeps the totals in memory: the registers are the sums'.
+  __asm__("" : "+r"(totals));
   __builtin_memset(totals, 0, sizeof(float) * CSIMD_Q8_ROWS * (size_t)rows);
+  q8_inputs inputs;
   const uint8_t *block = t->panel;
-  for (size_t g = 0; g < t->groups; g++) {
+  for (size_t g = 0; g < t->groups; g++, block += csimd_q8_block_bytes(t->group)) {
     const float *scales = (const float *)(block + t->group * CSIMD_Q8_ROWS);
     for (size_t half = 0; half < 2; half++) {
-      int32x4_t sums[CSIMD_Q8_TILE][4];
+      v16i sums[CSIMD_Q8_TILE];
       q8_tile_start(sums, t->sums + g, t->group_stride, rows);
       const uint8_t *w = block + 64 * half;
-      const int8_t *a = t->codes + g * t->group, *end = a + t->group;
-      do {
-        CSIMD_UNROLL
-        for (int chunk = 0; chunk < 8 / Q8_CHUNK; chunk++) {
-          q8_tile_add(sums, w, a, t->row_stride, rows);
-          CSIMD_STEP_END;
-          w += CSIMD_Q8_ROWS * Q8_CHUNK;
-          a += Q8_CHUNK;
+      for (size_t first = 0; first < t->group; first += Q8_SPAN) {
+        size_t count = t->group - first < Q8_SPAN ? t->group - first : Q8_SPAN;
+        if (half == 0 || t->group > Q8_SPAN) {
+          const int8_t *codes = t->codes + g * t->group + first;
+          q8_tile_prepare(&inputs, codes, t->row_stride, count, rows);
         }
-      } while (a < end);
+        size_t k = 0;
+        do {
+          CSIMD_UNROLL
+          for (int chunk = 0; chunk < 8 / Q8_CHUNK; chunk++) {
+            q8_tile_add(sums, w, &inputs, k, rows);
+            CSIMD_STEP_END;
+            w += CSIMD_Q8_ROWS * Q8_CHUNK;
+            k += Q8_CHUNK;
+          }
+        } while (k < count);
+      }
       q8_tile_finish(sums, rows);
       add_group(t, g, sums, scales + 16 * half, totals + 16 * half, rows);
     }
-    block += csimd_q8_block_bytes(t->group);
   }
   for (size_t i = 0; i < (size_t)rows; i++) {
     store_row(t, i, totals + CSIMD_Q8_ROWS * i);
@@ -90,9 +103,9 @@ CSIMD_INLINE void run_tile(const q8_tile *t, const int rows) {
 
 /// The tile of the greatest height that fits `left` rows; returns the height.
 static size_t run_tallest_tile(const q8_tile *t, size_t left) {
-  if (left >= 6) {
-    run_tile(t, 6);
-    return 6;
+  if (left >= CSIMD_Q8_TILE) {
+    run_tile(t, CSIMD_Q8_TILE);
+    return CSIMD_Q8_TILE;
   }
   if (left >= 4) {
     run_tile(t, 4);
