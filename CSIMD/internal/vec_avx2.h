@@ -5,6 +5,7 @@
 
 #include "q8_rows.h"
 #include "region.h"
+#include "tail_bytes.h"
 
 // The macro expands `op` before it joins the parts.
 #define CSIMD_JOIN(op) csimd_##op##__avx2
@@ -61,11 +62,24 @@ CSIMD_INLINE __m256i v16_bits16_load(const uint16_t *p) {
   return _mm256_loadu_si256((const __m256i *)p);
 }
 
-// AVX2 has no masks for 16-bit lanes: a tail goes through a buffer.
+// AVX2 has no masks for lanes of 8 and 16 bits.
+
+/// The first n bytes of sixteen, the others are 0.
+CSIMD_INLINE __m128i v16_bytes_load_n(const void *p, size_t n) {
+  const uint8_t *at = p;
+  if (n >= 16) {
+    return _mm_loadu_si128((const __m128i *)at);
+  }
+  if (n >= 8) {
+    __m128i high = _mm_cvtsi64_si128((int64_t)csimd_tail_bytes(at + 8, n - 8));
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)at), high);
+  }
+  return _mm_cvtsi64_si128((int64_t)csimd_tail_bytes(at, n));
+}
+
 CSIMD_INLINE __m256i v16_bits16_load_n(const uint16_t *p, size_t n) {
-  uint16_t buffer[16] = {0};
-  __builtin_memcpy(buffer, p, n * sizeof *p);
-  return v16_bits16_load(buffer);
+  __m128i high = n > 8 ? v16_bytes_load_n(p + 8, 2 * n - 16) : _mm_setzero_si128();
+  return _mm256_set_m128i(high, v16_bytes_load_n(p, 2 * n));
 }
 
 CSIMD_INLINE void v16_bits16_store(uint16_t *p, __m256i x) {
@@ -83,9 +97,7 @@ CSIMD_INLINE __m128i v16_bits8_load(const int8_t *p) {
 }
 
 CSIMD_INLINE __m128i v16_bits8_load_n(const int8_t *p, size_t n) {
-  int8_t buffer[16] = {0};
-  __builtin_memcpy(buffer, p, n);
-  return v16_bits8_load(buffer);
+  return v16_bytes_load_n(p, n);
 }
 
 // MARK: - Arithmetic

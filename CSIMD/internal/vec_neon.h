@@ -5,6 +5,7 @@
 #define CSIMD_INTERNAL_VEC_NEON_H
 
 #include "region.h"
+#include "tail_bytes.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -154,44 +155,24 @@ CSIMD_INLINE v16_bits16 v16_bits16_load(const uint16_t *p) {
   return (v16_bits16){vld1q_u16(p), vld1q_u16(p + 8)};
 }
 
-// NEON has no masks: a tail is put together from a load for each bit of its length.
-
-/// The first n < 8 bytes, the others are 0.
-CSIMD_INLINE uint64_t csimd_bytes_load_n(const void *p, size_t n) {
-  const uint8_t *at = p;
-  uint64_t bytes = 0;
-  if (n & 4) {
-    uint32_t four;
-    __builtin_memcpy(&four, at, 4);
-    bytes = four;
-  }
-  if (n & 2) {
-    uint16_t two;
-    __builtin_memcpy(&two, at + (n & 4), 2);
-    bytes |= (uint64_t)two << 8 * (n & 4);
-  }
-  if (n & 1) {
-    bytes |= (uint64_t)at[n & 6] << 8 * (n & 6);
-  }
-  return bytes;
-}
+// NEON has no masks.
 
 /// The first n bytes of sixteen, the others are 0.
-CSIMD_INLINE uint8x16_t csimd_vector_load_n(const void *p, size_t n) {
+CSIMD_INLINE uint8x16_t v16_bytes_load_n(const void *p, size_t n) {
   const uint8_t *at = p;
   if (n >= 16) {
     return vld1q_u8(at);
   }
   if (n >= 8) {
-    return vcombine_u8(vld1_u8(at), vcreate_u8(csimd_bytes_load_n(at + 8, n - 8)));
+    return vcombine_u8(vld1_u8(at), vcreate_u8(csimd_tail_bytes(at + 8, n - 8)));
   }
-  return vcombine_u8(vcreate_u8(csimd_bytes_load_n(at, n)), vdup_n_u8(0));
+  return vcombine_u8(vcreate_u8(csimd_tail_bytes(at, n)), vdup_n_u8(0));
 }
 
 CSIMD_INLINE v16_bits16 v16_bits16_load_n(const uint16_t *p, size_t n) {
-  v16_bits16 x = {vreinterpretq_u16_u8(csimd_vector_load_n(p, 2 * n)), vdupq_n_u16(0)};
+  v16_bits16 x = {vreinterpretq_u16_u8(v16_bytes_load_n(p, 2 * n)), vdupq_n_u16(0)};
   if (n > 8) {
-    x.high = vreinterpretq_u16_u8(csimd_vector_load_n(p + 8, 2 * n - 16));
+    x.high = vreinterpretq_u16_u8(v16_bytes_load_n(p + 8, 2 * n - 16));
   }
   return x;
 }
@@ -212,7 +193,7 @@ CSIMD_INLINE int8x16_t v16_bits8_load(const int8_t *p) {
 }
 
 CSIMD_INLINE int8x16_t v16_bits8_load_n(const int8_t *p, size_t n) {
-  return vreinterpretq_s8_u8(csimd_vector_load_n(p, n));
+  return vreinterpretq_s8_u8(v16_bytes_load_n(p, n));
 }
 
 // MARK: - Arithmetic
