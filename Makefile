@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup libraries formatter build test check format lint architecture compile \
-  sanitize address thread demo unsafe sizes clean
+  kernels cross sanitize address thread demo unsafe sizes clean
 
 # Every import must be a declared dependency: the floors of the house are kept by the build.
 BUILD := swift build -c release --explicit-target-dependency-import-check error
@@ -49,6 +49,13 @@ architecture:
 
 compile: libraries
 	$(BUILD) --build-tests
+
+kernels: ## Compare every kernel of this machine with the reference, without the package
+	Tools/scripts/kernels.sh native
+
+cross: ## The same, and the ARM kernels under an emulator
+	@Tools/scripts/setup.sh cross
+	Tools/scripts/kernels.sh cross
 
 format: formatter ## Format all Swift and C files in place
 	swift format format --in-place --parallel $(SWIFT_FILES)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instruction sets this CPU has and the operating system saves.
+// Which instruction sets this CPU has and the operating system saves: CPUID and XGETBV on x86, the
+// auxiliary vector on ARM.
 #include "../include/csimd.h"
 
 const char *csimd_isa_name(csimd_isa isa) {
@@ -10,6 +11,10 @@ const char *csimd_isa_name(csimd_isa isa) {
       return "avx2";
     case csimd_isa_avx512vnni:
       return "avx512vnni";
+    case csimd_isa_neondot:
+      return "neondot";
+    case csimd_isa_neoni8mm:
+      return "neoni8mm";
   }
   return "unknown";
 }
@@ -66,8 +71,31 @@ bool csimd_isa_available(csimd_isa isa) {
     case csimd_isa_avx512vnni:
       return has_all(states, ZMM_STATE) && has_all(b7, AVX512F | AVX512DQ | AVX512BW | AVX512VL) &&
              has_all(c7, AVX512VNNI);
+    default:
+      return false;
   }
-  return false;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+#include <sys/auxv.h>
+
+// What the kernel reports in AT_HWCAP and AT_HWCAP2; it saves all NEON registers.
+static const unsigned long ASIMDDP = 1ul << 20, I8MM = 1ul << 13, BF16 = 1ul << 14;
+
+bool csimd_isa_available(csimd_isa isa) {
+  bool dot = getauxval(AT_HWCAP) & ASIMDDP;
+  unsigned long more = getauxval(AT_HWCAP2);
+  switch (isa) {
+    case csimd_isa_scalar:
+      return true;
+    case csimd_isa_neondot:
+      return dot;
+    case csimd_isa_neoni8mm:
+      return dot && (more & I8MM) && (more & BF16);
+    default:
+      return false;
+  }
 }
 
 #else

@@ -21,4 +21,16 @@
 
 #endif
 
+#if defined(__aarch64__)
+
+#define CSIMD_OP(result, name, arguments) result csimd_##name##__neondot arguments;
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+
+#define CSIMD_OP(result, name, arguments) result csimd_##name##__neoni8mm arguments;
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+
+#endif
+
 #endif

@@ -30,6 +30,38 @@ static const csimd_infer_table avx512vnni_table = {
 
 #endif
 
+#if defined(__aarch64__)
+
+// int8 matrix products change two operations and bf16 a third; the rest is `neondot`.
+#define csimd_q8_quantize__neoni8mm csimd_q8_quantize__neondot
+#define csimd_f32_gemm__neoni8mm csimd_f32_gemm__neondot
+#define csimd_bf16_gemm__neoni8mm csimd_bf16_gemm__neondot
+#define csimd_attention__neoni8mm csimd_attention__neondot
+#define csimd_kv_store__neoni8mm csimd_kv_store__neondot
+#define csimd_layer_norm__neoni8mm csimd_layer_norm__neondot
+#define csimd_rms_norm__neoni8mm csimd_rms_norm__neondot
+#define csimd_activate__neoni8mm csimd_activate__neondot
+#define csimd_gate__neoni8mm csimd_gate__neondot
+#define csimd_rotary__neoni8mm csimd_rotary__neondot
+#define csimd_add__neoni8mm csimd_add__neondot
+#define csimd_scale__neoni8mm csimd_scale__neondot
+
+static const csimd_infer_table neondot_table = {
+    .isa = csimd_isa_neondot,
+#define CSIMD_OP(result, name, arguments) .name = csimd_##name##__neondot,
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+};
+
+static const csimd_infer_table neoni8mm_table = {
+    .isa = csimd_isa_neoni8mm,
+#define CSIMD_OP(result, name, arguments) .name = csimd_##name##__neoni8mm,
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+};
+
+#endif
+
 const csimd_infer_table *csimd_infer_table_for(csimd_isa isa) {
   if (!csimd_isa_available(isa)) {
     return NULL;
@@ -42,10 +74,14 @@ const csimd_infer_table *csimd_infer_table_for(csimd_isa isa) {
       return &avx2_table;
     case csimd_isa_avx512vnni:
       return &avx512vnni_table;
-#else
+#elif defined(__aarch64__)
+    case csimd_isa_neondot:
+      return &neondot_table;
+    case csimd_isa_neoni8mm:
+      return &neoni8mm_table;
+#endif
     default:
       break;
-#endif
   }
   return NULL;
 }

@@ -63,8 +63,8 @@ CSIMD_INLINE void run_float_tile(const float_tile *t, const int rows, const int 
   for (int i = 0; i < rows; i++) {
     float *y = t->y + (size_t)i * t->y_stride;
     if (columns == 4) {
-      __m128 sums = v16_reduce4(acc[i][0], acc[i][1], acc[i][2 % columns], acc[i][3 % columns]);
-      _mm_storeu_ps(y, t->bias ? _mm_add_ps(sums, _mm_loadu_ps(t->bias)) : sums);
+      v4 sums = v16_reduce4(acc[i][0], acc[i][1], acc[i][2 % columns], acc[i][3 % columns]);
+      v4_store(y, t->bias ? v4_add(sums, v4_load(t->bias)) : sums);
     } else {
       CSIMD_UNROLL
       for (int j = 0; j < columns; j++) {

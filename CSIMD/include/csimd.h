@@ -18,14 +18,16 @@ typedef enum __attribute__((enum_extensibility(closed))) csimd_isa {
   csimd_isa_scalar = 0,
   csimd_isa_avx2 = 1,        // AVX2 + FMA + F16C
   csimd_isa_avx512vnni = 2,  // AVX-512 F, BW, DQ, VL, VNNI
+  csimd_isa_neondot = 3,     // NEON + DotProd
+  csimd_isa_neoni8mm = 4,    // NEON + DotProd, I8MM, BF16
 } csimd_isa;
 
-enum { CSIMD_ISA_COUNT = 3 };
+enum { CSIMD_ISA_COUNT = 5 };
 
 /// True when this CPU has the level and the operating system saves its registers.
 bool csimd_isa_available(csimd_isa isa);
 
-/// The name users type: "scalar", "avx2", "avx512vnni".
+/// The name users type: "scalar", "avx2", "avx512vnni", "neondot", "neoni8mm".
 const char *csimd_isa_name(csimd_isa isa);
 
 /// Tells the CPU that the caller spins.

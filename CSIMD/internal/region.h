@@ -17,12 +17,21 @@
 #define CSIMD_X86 0
 #endif
 
+#if defined(__aarch64__)
+#define CSIMD_ARM 1
+#include <arm_neon.h>
+#else
+#define CSIMD_ARM 0
+#endif
+
 #define CSIMD_PRAGMA(text) _Pragma(#text)
 #define CSIMD_REGION(features) \
   CSIMD_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 
 #define CSIMD_REGION_AVX2 CSIMD_REGION("avx2,fma,f16c")
 #define CSIMD_REGION_AVX512VNNI CSIMD_REGION("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#define CSIMD_REGION_NEONDOT CSIMD_REGION("dotprod")
+#define CSIMD_REGION_NEONI8MM CSIMD_REGION("dotprod,i8mm,bf16")
 #define CSIMD_REGION_END _Pragma("clang attribute pop")
 
 #define CSIMD_INLINE static inline __attribute__((always_inline))

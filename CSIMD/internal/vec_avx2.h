@@ -5,12 +5,15 @@
 
 #include "q8_rows.h"
 #include "region.h"
+#include "tail_bytes.h"
 
 // The macro expands `op` before it joins the parts.
 #define CSIMD_JOIN(op) csimd_##op##__avx2
 #define CSIMD_NAME(op) CSIMD_JOIN(op)
 
 CSIMD_REGION_AVX2
+
+#include "vec_x86.h"
 
 typedef struct v16 {
   __m256 low, high;  // lanes 0 … 7 and 8 … 15
@@ -59,11 +62,24 @@ CSIMD_INLINE __m256i v16_bits16_load(const uint16_t *p) {
   return _mm256_loadu_si256((const __m256i *)p);
 }
 
-// AVX2 has no masks for 16-bit lanes: a tail goes through a buffer.
+// AVX2 has no masks for lanes of 8 and 16 bits.
+
+/// The first n bytes of sixteen, the others are 0.
+CSIMD_INLINE __m128i v16_bytes_load_n(const void *p, size_t n) {
+  const uint8_t *at = p;
+  if (n >= 16) {
+    return _mm_loadu_si128((const __m128i *)at);
+  }
+  if (n >= 8) {
+    __m128i high = _mm_cvtsi64_si128((int64_t)csimd_tail_bytes(at + 8, n - 8));
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)at), high);
+  }
+  return _mm_cvtsi64_si128((int64_t)csimd_tail_bytes(at, n));
+}
+
 CSIMD_INLINE __m256i v16_bits16_load_n(const uint16_t *p, size_t n) {
-  uint16_t buffer[16] = {0};
-  __builtin_memcpy(buffer, p, n * sizeof *p);
-  return v16_bits16_load(buffer);
+  __m128i high = n > 8 ? v16_bytes_load_n(p + 8, 2 * n - 16) : _mm_setzero_si128();
+  return _mm256_set_m128i(high, v16_bytes_load_n(p, 2 * n));
 }
 
 CSIMD_INLINE void v16_bits16_store(uint16_t *p, __m256i x) {
@@ -81,9 +97,7 @@ CSIMD_INLINE __m128i v16_bits8_load(const int8_t *p) {
 }
 
 CSIMD_INLINE __m128i v16_bits8_load_n(const int8_t *p, size_t n) {
-  int8_t buffer[16] = {0};
-  __builtin_memcpy(buffer, p, n);
-  return v16_bits8_load(buffer);
+  return v16_bytes_load_n(p, n);
 }
 
 // MARK: - Arithmetic
@@ -169,7 +183,7 @@ CSIMD_INLINE v16 v16_scale_by_power(v16 p, v16 rounded, float round) {
 
 // MARK: - Reductions
 
-CSIMD_INLINE __m128 v16_fold4(v16 x) {
+CSIMD_INLINE v4 v16_fold4(v16 x) {
   __m256 eight = _mm256_add_ps(x.low, x.high);
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }

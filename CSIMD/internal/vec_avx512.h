@@ -12,6 +12,8 @@
 
 CSIMD_REGION_AVX512VNNI
 
+#include "vec_x86.h"
+
 typedef __m512 v16;
 typedef __m512i v16i;
 
@@ -130,7 +132,7 @@ CSIMD_INLINE v16 v16_scale_by_power(v16 p, v16 rounded, float round) {
 
 // MARK: - Reductions
 
-CSIMD_INLINE __m128 v16_fold4(v16 x) {
+CSIMD_INLINE v4 v16_fold4(v16 x) {
   __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }

@@ -8,17 +8,12 @@
 
 /// Lanes l + 8, l + 4, l + 2 and l + 1 onto l, as csimd_reduce.
 CSIMD_INLINE float v16_reduce(v16 x) {
-  __m128 four = v16_fold4(x);
-  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  return v4_reduce(v16_fold4(x));
 }
 
 /// v16_reduce of four vectors in the order of four columns.
-CSIMD_INLINE __m128 v16_reduce4(v16 a, v16 b, v16 c, v16 d) {
-  __m128 fa = v16_fold4(a), fb = v16_fold4(b), fc = v16_fold4(c), fd = v16_fold4(d);
-  __m128 ab = _mm_add_ps(_mm_unpacklo_ps(fa, fb), _mm_unpackhi_ps(fa, fb));
-  __m128 cd = _mm_add_ps(_mm_unpacklo_ps(fc, fd), _mm_unpackhi_ps(fc, fd));
-  return _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+CSIMD_INLINE v4 v16_reduce4(v16 a, v16 b, v16 c, v16 d) {
+  return v4_reduce4(v16_fold4(a), v16_fold4(b), v16_fold4(c), v16_fold4(d));
 }
 
 CSIMD_INLINE v16 v16_exp(v16 x) {

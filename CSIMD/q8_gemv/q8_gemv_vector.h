@@ -3,7 +3,11 @@
 //
 // Four pairs of accumulators, one for each of four consecutive quads, hide the latency of the
 // multiply; integer sums are exact, so adding them up gives the bits of q8_gemm. Prefetching 8 KB
-// ahead gains 4 % on an undisturbed stream and 18 % on one that competes with other reads.
+// ahead gains 4 % on an undisturbed stream and 18 % on one that competes with other reads. A level
+// whose vectors fill more registers says CSIMD_GEMV_CHAINS 2 or 1.
+#ifndef CSIMD_GEMV_CHAINS
+#define CSIMD_GEMV_CHAINS 4
+#endif
 
 enum { PREFETCH_AHEAD = 8192, CACHE_LINE = 64 };  // bytes
 
@@ -22,15 +26,15 @@ void CSIMD_NAME(q8_gemv)(const csimd_q8_activations *a,
     v16 total[2] = {v16_zero(), v16_zero()};
     for (size_t g = 0; g < groups; g++) {
       q8_rows codes = q8_rows_at(a->codes + g * w->group, 0, 1);
-      v16i acc[4][1][2];
+      v16i acc[CSIMD_GEMV_CHAINS][1][2];
       CSIMD_UNROLL
-      for (int u = 0; u < 4; u++) {
+      for (int u = 0; u < CSIMD_GEMV_CHAINS; u++) {
         acc[u][0][0] = acc[u][0][1] = u == 0 ? q8_start(a->sums[g]) : v16i_zero();
       }
       for (size_t quad = 0; quad < w->group / CSIMD_Q8_QUAD; quad += 4) {
         CSIMD_UNROLL
         for (int u = 0; u < 4; u++) {
-          q8_step(acc[u], stream + 128 * u, &codes, 4 * (size_t)u, 1);
+          q8_step(acc[u % CSIMD_GEMV_CHAINS], stream + 128 * u, &codes, 4 * (size_t)u, 1);
         }
         CSIMD_UNROLL
         for (int line = 0; line < 512; line += CACHE_LINE) {
@@ -42,8 +46,11 @@ void CSIMD_NAME(q8_gemv)(const csimd_q8_activations *a,
       v16 sa = v16_set(a->scales[g]);
       CSIMD_UNROLL
       for (int half = 0; half < 2; half++) {
-        v16i sum = v16i_add(v16i_add(acc[0][0][half], acc[1][0][half]),
-                            v16i_add(acc[2][0][half], acc[3][0][half]));
+        v16i sum = acc[0][0][half];
+        CSIMD_UNROLL
+        for (int u = 1; u < CSIMD_GEMV_CHAINS; u++) {
+          sum = v16i_add(sum, acc[u][0][half]);
+        }
         v16 sw = v16_load((const float *)stream + 16 * half);
         total[half] = v16_fma(v16_from_int(sum), v16_mul(sa, sw), total[half]);
       }

@@ -18,7 +18,7 @@ public final class Assistant {
   public struct Options: Sendable, Equatable {
     /// Threads to compute with; nil: every core this process may use.
     public var threads: Int?
-    /// `scalar`, `avx2`, `avx512vnni`; nil: the best of this machine.
+    /// `scalar`, `avx2`, `avx512vnni`, `neondot`, `neoni8mm`; nil: the best of this machine.
     public var instructionSet: String?
     /// Positions of the context; nil: what the model file suggests.
     public var context: Int?

@@ -8,12 +8,16 @@ package enum InstructionSet: String, Sendable, CaseIterable {
   case scalar
   case avx2
   case avx512vnni
+  case neondot
+  case neoni8mm
 
   var code: csimd_isa {
     switch self {
     case .scalar: .scalar
     case .avx2: .avx2
     case .avx512vnni: .avx512vnni
+    case .neondot: .neondot
+    case .neoni8mm: .neoni8mm
     }
   }
 

@@ -7,10 +7,20 @@ import Testing
 
 /// An instruction-set level under test.
 enum Level: String, CaseIterable, Sendable, CustomTestStringConvertible {
-  case scalar, avx2, avx512vnni
+  case scalar, avx2, avx512vnni, neondot, neoni8mm
 
   /// The levels that are compared with the reference.
-  static let vector: [Level] = [.avx2, .avx512vnni]
+  #if arch(arm64)
+    static let vector: [Level] = [.neondot, .neoni8mm]
+  #else
+    static let vector: [Level] = [.avx2, .avx512vnni]
+  #endif
+
+  /// The levels of this architecture.
+  static let allCases: [Level] = [.scalar] + vector
+
+  /// The levels of all architectures.
+  static let everywhere: [Level] = [.scalar, .avx2, .avx512vnni, .neondot, .neoni8mm]
 
   var testDescription: String { rawValue }
 
@@ -19,6 +29,8 @@ enum Level: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case .scalar: .scalar
     case .avx2: .avx2
     case .avx512vnni: .avx512vnni
+    case .neondot: .neondot
+    case .neoni8mm: .neoni8mm
     }
   }
 

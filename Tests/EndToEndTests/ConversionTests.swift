@@ -10,7 +10,10 @@ import Testing
   @Test(arguments: ["f32", "bf16", "int8"])
   func theSameInputsGiveTheSameBytes(weights: String) throws {
     let folder = try Folder()
-    let machines = [("scalar", "1"), ("scalar", "2"), ("avx2", "2"), ("avx512vnni", "2")]
+    let machines = [
+      ("scalar", "1"), ("scalar", "2"), ("avx2", "2"), ("avx512vnni", "2"), ("neondot", "2"),
+      ("neoni8mm", "2"),
+    ]
     var files: [[UInt8]] = []
     for (isa, threads) in machines {
       let outcome = try sea(

@@ -3,6 +3,7 @@
 # Installs what the build needs beyond the Swift toolchain; says nothing when everything is there.
 #
 #   setup.sh libraries            Debian packages of the image decoders
+#   setup.sh cross                ARM's C library and an emulator, for `make cross`
 #   setup.sh formatter FOLDER     clang-format of the pinned version, into FOLDER unless already on PATH
 set -euo pipefail
 
@@ -36,6 +37,11 @@ case "${1:-}" in
   libraries)
     install_missing libpng-dev libjpeg62-turbo-dev libwebp-dev pkg-config
     ;;
+  cross)
+    # Compiler and linker are the toolchain's; the libgcc package holds the start files.
+    [ "$(uname -m)" = aarch64 ] \
+      || install_missing libc6-dev-arm64-cross libgcc-12-dev-arm64-cross qemu-user
+    ;;
   formatter)
     folder=${2:?setup.sh formatter FOLDER}
     if is_formatter clang-format || is_formatter "$folder/bin/clang-format"; then exit 0; fi
@@ -52,7 +58,7 @@ case "${1:-}" in
       "clang-format==$formatter_version"
     ;;
   *)
-    echo "usage: setup.sh libraries | formatter FOLDER" >&2
+    echo "usage: setup.sh libraries | cross | formatter FOLDER" >&2
     exit 64
     ;;
 esac

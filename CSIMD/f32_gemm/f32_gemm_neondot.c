@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// NEON: f32 activations times row-major f32 weights.
+#include "../dispatch/infer_prototypes.h"
+#include "../internal/region.h"
+
+#if CSIMD_ARM
+
+#include "../internal/vec_neondot.h"
+
+// 16 accumulator registers of 4 lanes and 12 of operands: 3 × 2 would spill.
+#define CSIMD_FLOAT_ROWS 2
+#define CSIMD_FLOAT_COLUMNS 2
+#define FLOAT_GEMM f32_gemm
+#define FLOAT_GEMM_WEIGHT float
+#define FLOAT_GEMM_LOAD(p) v16_load(p)
+#define FLOAT_GEMM_LOAD_N(p, n) v16_load_n(p, n)
+
+CSIMD_REGION_NEONDOT
+
+#include "float_gemm_vector.h"
+
+CSIMD_REGION_END
+
+#endif

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// NEON mixed-sign dot products: one row of int8 activations times packed int8 weights.
+#include "../dispatch/infer_prototypes.h"
+#include "../internal/q8_panel.h"
+#include "../internal/region.h"
+
+#if CSIMD_ARM
+
+#include "../internal/vec_neoni8mm.h"
+
+// Eight registers a chain: 16 sums for two quads of inputs.
+#define CSIMD_GEMV_CHAINS 2
+
+CSIMD_REGION_NEONI8MM
+
+#include "q8_gemv_vector.h"
+
+CSIMD_REGION_END
+
+#endif
