@@ -204,8 +204,7 @@ let package = Package(
     .testTarget(
       name: "SEAEvaluatorTests",
       dependencies: [
-        "SEAEvaluator", "SEAWorld", "SEARuntime", "SEAImage", "SEAFormat", "SEATensor",
-        "TestSupport",
+        "SEAEvaluator", "SEAWorld", "SEARuntime", "SEAFormat", "SEATensor", "TestSupport",
       ],
       swiftSettings: testSettings,
     ),

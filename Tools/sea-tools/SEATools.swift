@@ -14,6 +14,7 @@ struct SEATools: ParsableCommand {
     version: ModelFile.toolVersion,
     subcommands: [
       ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, WorldCommand.self,
+      EvalCommand.self,
     ]
   )
 

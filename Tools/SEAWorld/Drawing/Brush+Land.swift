@@ -64,7 +64,11 @@ extension Brush {
       on: &canvas
     )
     let stripe = hue == .white ? Tint(0.72, 0.75, 0.80) : cream
-    fill(.smooth([(0, -0.97), (0.2, -0.4), (0.07, 0.42), (-0.07, 0.42), (-0.2, -0.4)]), stripe, on: &canvas)
+    fill(
+      .smooth([(0, -0.97), (0.2, -0.4), (0.07, 0.42), (-0.07, 0.42), (-0.2, -0.4)]),
+      stripe,
+      on: &canvas
+    )
   }
 
   func crab(_ canvas: inout Canvas) {

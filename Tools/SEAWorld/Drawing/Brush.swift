@@ -26,7 +26,12 @@ struct Brush {
 
   /// Fills a path from light above to shade below, in the thing's colour, with a line around it.
   func body(_ path: Path, on canvas: inout Canvas) {
-    outlined(path, .vertical(hue.light, hue.shade, from: origin.y - half, to: origin.y + half), ink, &canvas)
+    outlined(
+      path,
+      .vertical(hue.light, hue.shade, from: origin.y - half, to: origin.y + half),
+      ink,
+      &canvas
+    )
   }
 
   /// Fills a path in a colour of its own with a line around it.
@@ -52,7 +57,10 @@ struct Brush {
     let mirror: Double = thing.isMirrored ? -1 : 1
     let scale = height / 3 * half
     let path = Digit.path(number, width: width)
-      .placed(at: Point(origin.x + mirror * x * half, origin.y + y * half), scale: Point(scale, scale))
+      .placed(
+        at: Point(origin.x + mirror * x * half, origin.y + y * half),
+        scale: Point(scale, scale)
+      )
     canvas.fill(path, .flat(dark))
   }
 

@@ -22,6 +22,7 @@ package enum ScenePainter {
   /// - Parameters:
   ///   - scene: what to paint.
   ///   - side: width and height in pixels.
+  /// - Returns: pixels and their owners.
   package static func paint(_ scene: Scene, side: Int) -> Picture {
     var canvas = Canvas(side: side)
     var random = WorldRandom(scene.decoration)
@@ -160,7 +161,8 @@ package enum ScenePainter {
       edge.append((Double(step) / 6, shore + random.number(-0.012...0.012)))
     }
     func land(_ lift: Double) -> Path {
-      let points = [(-0.3, 1.4), (-0.1, shore - lift)] + edge.map { ($0.0, $0.1 - lift) }
+      let points =
+        [(-0.3, 1.4), (-0.1, shore - lift)] + edge.map { ($0.0, $0.1 - lift) }
         + [(1.1, shore - lift), (1.3, 1.4)]
       return Path.smooth(points).placed(at: Point(0, 0), scale: Point(side, side))
     }

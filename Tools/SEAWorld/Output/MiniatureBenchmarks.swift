@@ -232,7 +232,8 @@ package struct MiniatureBenchmarks {
   ) throws(WorldError) {
     var table = [
       [
-        "index", "question", "hint", "A", "B", "C", "D", "answer", "category", "l2-category", "split",
+        "index", "question", "hint", "A", "B", "C", "D", "answer", "category", "l2-category",
+        "split",
         "image",
       ].joined(separator: "\t")
     ]
@@ -293,7 +294,9 @@ package struct MiniatureBenchmarks {
         }
       answers["v1_\(id)"] = [
         "imagename": .string(records.image(scene.index)), "question": .string(question.text),
-        "answer": .string(question.kind == .what ? "\(question.answer)<OR>a \(question.answer)" : parts),
+        "answer": .string(
+          question.kind == .what ? "\(question.answer)<OR>a \(question.answer)" : parts
+        ),
         "capability": abilities,
       ]
     }
@@ -322,10 +325,9 @@ package struct MiniatureBenchmarks {
     // Options come with about one text in twenty.
     for index in 0..<20_000 where rows.count < count {
       let item = maker.item(index)
-      guard item.kind == kind, item.choices.count == 4, seen.insert(item.question).inserted else {
-        continue
-      }
+      guard item.kind == kind, item.choices.count == 4 else { continue }
       let question = item.question.prefix { $0 != "\n" }
+      guard seen.insert(String(question)).inserted else { continue }
       let cells = [String(question)] + item.choices + [item.answer]
       rows.append(cells.map { "\"\($0)\"" }.joined(separator: ",") + "\n")
     }

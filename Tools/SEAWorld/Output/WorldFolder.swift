@@ -73,7 +73,11 @@ struct WorldFolder: Sendable {
           buffer.count - done
         )
       }
-      if count > 0 { done += count } else if count == 0 || errno != EINTR { code = count == 0 ? ENOSPC : errno }
+      if count > 0 {
+        done += count
+      } else if count == 0 || errno != EINTR {
+        code = count == 0 ? ENOSPC : errno
+      }
     }
     if close(descriptor) != 0, code == 0 { code = errno }
     if code == 0, unsafe rename(temporary, target) != 0 { code = errno }

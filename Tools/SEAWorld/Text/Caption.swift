@@ -8,6 +8,7 @@ package enum Caption {
   /// - Parameters:
   ///   - scene: what is described.
   ///   - random: chooses the wording.
+  /// - Returns: the text.
   package static func text(_ scene: Scene, _ random: inout WorldRandom) -> String {
     let tellsSize = random.chance(0.5)
     let phrases = random.shuffled(scene.things).map { phrase($0, tellsSize: tellsSize) }

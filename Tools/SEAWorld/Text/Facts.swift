@@ -69,7 +69,8 @@ enum Facts {
   }
 
   private static let parts: [Fact] = [
-    ("boat", "sail"), ("lighthouse", "lamp"), ("crab", "claws"), ("fish", "fins"), ("gull", "wings"),
+    ("boat", "sail"), ("lighthouse", "lamp"), ("crab", "claws"), ("fish", "fins"),
+    ("gull", "wings"),
     ("whale", "blowhole"), ("balloon", "basket"), ("starfish", "arms"), ("island", "palm"),
     ("sun", "rays"), ("tree", "leaves"), ("house", "roof"), ("clock", "hands"), ("book", "pages"),
   ].map { whole, part in

@@ -90,7 +90,9 @@ package struct TextMaker: Sendable {
   private func order(_ random: inout WorldRandom) -> TextItem? {
     let (first, second) = (random.below(20), random.below(20))
     guard first != second else { return nil }
-    guard Self.isHeldOut(2, UInt64(first), UInt64(second)) == (split == .heldout) else { return nil }
+    guard Self.isHeldOut(2, UInt64(first), UInt64(second)) == (split == .heldout) else {
+      return nil
+    }
     if random.chance(0.5) {
       return TextItem(
         kind: "order",

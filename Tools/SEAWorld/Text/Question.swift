@@ -36,7 +36,8 @@ package struct Question: Sendable, Equatable {
   /// Index of the thing it is about, where there is one.
   package let thing: Int?
 
-  init(_ kind: QuestionKind, _ text: String, _ answer: String, thing: Int? = nil) {
+  /// A question about a thing, or about the whole.
+  package init(_ kind: QuestionKind, _ text: String, _ answer: String, thing: Int? = nil) {
     self.kind = kind
     self.text = text
     self.answer = answer

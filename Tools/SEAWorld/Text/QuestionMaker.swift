@@ -33,6 +33,7 @@ package struct QuestionMaker {
   ///   - count: how many at most.
   ///   - focus: the index of the thing that questions about a thing are about; nil: any.
   ///   - repeatsKinds: whether a kind may come again.
+  /// - Returns: fewer where the scene does not allow as many.
   package mutating func questions(
     _ count: Int,
     focus: Int? = nil,
@@ -95,7 +96,10 @@ package struct QuestionMaker {
   private mutating func color(_ index: Int) -> Question? {
     let thing = scene.things[index]
     if scene.count(thing.kind) == 1, random.chance(0.7) {
-      let text = either("What color is the \(thing.kind.word)?", "Which color has the \(thing.kind.word)?")
+      let text = either(
+        "What color is the \(thing.kind.word)?",
+        "Which color has the \(thing.kind.word)?"
+      )
       return Question(.color, text, thing.hue.word, thing: index)
     }
     let text = "What color is the \(thing.kind.word) in the \(thing.cell.words)?"
@@ -187,7 +191,11 @@ package struct QuestionMaker {
   }
 
   private mutating func light() -> Question {
-    Question(.light, either("Is it day, night or fog?", "Is it day or night, or is there fog?"), scene.ground.word)
+    Question(
+      .light,
+      either("Is it day, night or fog?", "Is it day or night, or is there fog?"),
+      scene.ground.word
+    )
   }
 
   private mutating func relation() -> Question? {
@@ -203,7 +211,12 @@ package struct QuestionMaker {
     for relation in random.shuffled(relations) {
       let others = scene.things.filter { relation.holds($0.cell) }
       guard others.count == 1, let other = others.first else { continue }
-      return Question(.relation, "What is \(relation.words) the \(name)?", other.kind.word, thing: index)
+      return Question(
+        .relation,
+        "What is \(relation.words) the \(name)?",
+        other.kind.word,
+        thing: index
+      )
     }
     return nil
   }

@@ -9,7 +9,8 @@ package enum WordList {
       kind.plural == kind.word ? [kind.word] : [kind.word, kind.plural]
     }
     let rest = [
-      "small", "large", "left", "middle", "right", "top", "bottom", "day", "night", "fog", "sea", "sky",
+      "small", "large", "left", "middle", "right", "top", "bottom", "day", "night", "fog", "sea",
+      "sky",
       "shore", "sand", "water", "wave", "harbour", "number", "sail",
     ]
     return things + Hue.allCases.map(\.word) + rest + Array(TextMaker.numbers[0...9])
