@@ -144,7 +144,7 @@ struct Bench {
       bench.answers([("7", nil, "The Cat.")]),
       path: "answers"
     )
-    #expect(submission == #"[{"questionId":"7","prediction":"the cat"}]"#)
+    #expect(submission == .text(#"[{"questionId":"7","prediction":"the cat"}]"#))
   }
 
   // MARK: - TextVQA
@@ -235,7 +235,10 @@ struct Bench {
       bench.answers([("1", nil, "The Two  dogs")]),
       path: "answers"
     )
-    #expect(submission == #"[{"question_id":4,"answer":""},{"question_id":1,"answer":"2 dogs"}]"#)
+    #expect(
+      submission
+        == .text(#"[{"question_id":4,"answer":""},{"question_id":1,"answer":"2 dogs"}]"#)
+    )
   }
 
   @Test func vizWizNeedsOnlyItsValidationFile() throws {
@@ -260,7 +263,7 @@ struct Bench {
     #expect(evaluation.items.map(\.score) == [1])
     #expect(
       try benchmark.submission(answers, path: "answers")
-        == #"[{"image":"a.jpg","answer":"unanswerable"}]"#
+        == .text(#"[{"image":"a.jpg","answer":"unanswerable"}]"#)
     )
   }
 
@@ -369,14 +372,19 @@ struct Bench {
 
   @Test func mmbenchWritesTheServersColumns() throws {
     let bench = try mmbench()
-    let submission = try bench.open(.mmbench).submission(
-      bench.answers([("5", nil, "A\tb")]),
-      path: "answers"
+    let submission = try #require(
+      try bench.open(.mmbench).submission(bench.answers([("5", nil, "A\tb")]), path: "answers")
     )
-    let lines = try #require(submission?.split(separator: "\n").map(String.init))
+    let text = String(decoding: submission.bytes(isSpreadsheet: false), as: UTF8.self)
+    let lines = text.split(separator: "\n").map(String.init)
     #expect(lines[0] == "index\tquestion\tA\tB\tC\tD\tanswer\tprediction")
     #expect(lines[1] == "5\tWhat?\tcat\tdog\t\t\tA\t\"A\tb\"")
     #expect(lines.count == 5)
+    let sheet = submission.bytes(isSpreadsheet: true)
+    #expect(sheet.starts(with: [0x50, 0x4b, 3, 4]))
+    let inside = String(decoding: sheet, as: UTF8.self)
+    #expect(inside.contains("<c r=\"A2\"><v>5</v></c>"))
+    #expect(inside.contains("<t xml:space=\"preserve\">A\tb</t>"))
   }
 
   // MARK: - MM-Vet
@@ -402,10 +410,10 @@ struct Bench {
     #expect(evaluation.items.map(\.score) == [0.5, 1, 0, 0])
     #expect(evaluation.metrics[0].name == "mmvet-lite (not comparable)")
     #expect(near(evaluation["lite rec"]?.value, 0.5 / 3))
-    let text = try #require(
+    let submission = try #require(
       try bench.open(.mmvet).submission(bench.answers(answers), path: "answers")
     )
-    let file = try JSONScanner.parse(Array(text.utf8))
+    let file = try JSONScanner.parse(submission.bytes(isSpreadsheet: false))
     #expect(file.object?.keys == ["v1_0", "v1_1", "v1_2"])
     #expect(file["v1_1"]?.string == "It says seven")
   }

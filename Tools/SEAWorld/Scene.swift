@@ -106,7 +106,7 @@ package struct SceneMaker: Sendable {
       hue: combination.hue,
       extent: random.chance(0.6) ? .large : .small,
       cell: combination.cell,
-      shift: Point(random.number(-0.02...0.02), random.number(-0.018...0.018)),
+      shift: Point(random.number(-0.012...0.012), random.number(-0.015...0.015)),
       isMirrored: random.chance(0.5)
     )
   }

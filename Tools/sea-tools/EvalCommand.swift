@@ -79,7 +79,7 @@ struct EvalCommand: SEACommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write the file that the benchmark's server or grader takes.",
+      "Write what the benchmark's server or grader takes; NAME.xlsx for a spreadsheet.",
       valueName: "file"
     ),
     transform: Checked.text
@@ -165,10 +165,10 @@ struct EvalCommand: SEACommand {
     let found =
       try answers.map { path in try AnswerRecord.read(path: path) } ?? ask(benchmark, console)
     if let submission {
-      guard let text = try benchmark.submission(found, path: source) else {
+      guard let file = try benchmark.submission(found, path: source) else {
         throw CommandError(.usage, "\(task.rawValue) has no server or grader to submit to")
       }
-      try save(text, to: submission)
+      try save(file.bytes(isSpreadsheet: submission.hasSuffix(".xlsx")), to: submission)
     }
     guard let evaluation = try benchmark.score(found, path: source) else {
       guard chart == nil, compare == nil, submission != nil || !isScoring else {
@@ -264,7 +264,7 @@ struct EvalCommand: SEACommand {
         report.other = (Self.name(compare), other, Comparison(evaluation, other))
       }
     }
-    if let chart { try save(BarChart(report).svg, to: chart) }
+    if let chart { try save(Array(BarChart(report).svg.utf8), to: chart) }
     if console.isJSON {
       try console.output.object(schema: "sea.eval/1", report.fields)
     } else {
@@ -272,9 +272,9 @@ struct EvalCommand: SEACommand {
     }
   }
 
-  private func save(_ text: String, to path: String) throws {
+  private func save(_ bytes: [UInt8], to path: String) throws {
     let file = try AtomicFile(path: path)
-    try file.write(Array(text.utf8))
+    try file.write(bytes)
     try file.commit()
   }
 }

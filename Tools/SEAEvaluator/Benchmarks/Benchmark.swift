@@ -68,7 +68,40 @@ package protocol Benchmark: Sendable {
   /// The file that the benchmark's server or grader takes; nil where there is none.
   ///
   /// - Throws: `EvaluatorError` when answers do not belong to the questions.
-  func submission(_ answers: [AnswerRecord], path: String) throws(EvaluatorError) -> String?
+  func submission(_ answers: [AnswerRecord], path: String) throws(EvaluatorError) -> Submission?
+}
+
+/// What a benchmark's server or grader takes.
+package enum Submission: Sendable, Equatable {
+  /// A file of text.
+  case text(String)
+  /// A table whose first row names the columns.
+  case table([[String]])
+
+  /// The file's bytes.
+  ///
+  /// - Parameter isSpreadsheet: write a table as a spreadsheet, not as lines with tabs.
+  /// - Returns: the same bytes for the same answers.
+  package func bytes(isSpreadsheet: Bool) -> [UInt8] {
+    switch self {
+    case .text(let text): return Array(text.utf8)
+    case .table(let rows) where isSpreadsheet:
+      return Spreadsheet.bytes(rows, numbers: ["index"])
+    case .table(let rows):
+      return Array(rows.map { Self.line($0) + "\n" }.joined().utf8)
+    }
+  }
+
+  /// Cells with tabs between; those that hold a tab, a line end or a quote are quoted.
+  private static func line(_ cells: [String]) -> String {
+    cells.map { cell in
+      guard cell.unicodeScalars.contains(where: { "\t\n\r\"".unicodeScalars.contains($0) }) else {
+        return cell
+      }
+      let parts = cell.split(separator: "\"", omittingEmptySubsequences: false)
+      return "\"" + parts.joined(separator: "\"\"") + "\""
+    }.joined(separator: "\t")
+  }
 }
 
 extension Benchmark {
@@ -76,7 +109,7 @@ extension Benchmark {
   package func submission(
     _ answers: [AnswerRecord],
     path: String
-  ) throws(EvaluatorError) -> String? { nil }
+  ) throws(EvaluatorError) -> Submission? { nil }
 }
 
 /// The benchmarks.

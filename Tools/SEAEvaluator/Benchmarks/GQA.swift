@@ -64,12 +64,12 @@ struct GQA: Benchmark {
   func submission(
     _ answers: [AnswerRecord],
     path: String
-  ) throws(EvaluatorError) -> String? {
+  ) throws(EvaluatorError) -> Submission? {
     let values = answers.map { answer -> JSONValue in
       [
         "questionId": .string(answer.key), "prediction": .string(Self.prediction(answer.text)),
       ]
     }
-    return JSONValue.array(values).serialized()
+    return .text(JSONValue.array(values).serialized())
   }
 }

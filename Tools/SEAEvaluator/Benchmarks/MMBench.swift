@@ -169,21 +169,15 @@ struct MMBench: Benchmark {
   func submission(
     _ answers: [AnswerRecord],
     path: String
-  ) throws(EvaluatorError) -> String? {
+  ) throws(EvaluatorError) -> Submission? {
     let answers = try answers.byKey(path: path)
     let left = ["hint", "category", "source", "image", "comment", "l2-category"]
     let kept = columns.filter { !left.contains($0) }
-    func cell(_ text: String) -> String {
-      guard text.contains(where: { "\t\n\r\"".contains($0) }) else { return text }
-      return "\""
-        + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
-        + "\""
-    }
-    var lines = [(kept + ["prediction"]).joined(separator: "\t")]
-    for row in rows {
-      let cells = kept.map { cell(row.cells[$0] ?? "") }
-      lines.append((cells + [cell(answers[String(row.index)]?.text ?? "")]).joined(separator: "\t"))
-    }
-    return lines.joined(separator: "\n") + "\n"
+    return .table(
+      [kept + ["prediction"]]
+        + rows.map { row in
+          kept.map { row.cells[$0] ?? "" } + [answers[String(row.index)]?.text ?? ""]
+        }
+    )
   }
 }

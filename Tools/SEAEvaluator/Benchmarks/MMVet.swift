@@ -118,13 +118,13 @@ struct MMVet: Benchmark {
   func submission(
     _ answers: [AnswerRecord],
     path: String
-  ) throws(EvaluatorError) -> String? {
+  ) throws(EvaluatorError) -> Submission? {
     let answers = try answers.byKey(path: path)
     var object = JSONObject()
     for line in lines {
       guard let answer = answers[line.key] else { continue }
       object[Self.name(line.key)] = .string(answer.text)
     }
-    return JSONValue.object(object).serialized(pretty: true)
+    return .text(JSONValue.object(object).serialized(pretty: true))
   }
 }

@@ -23,7 +23,6 @@ struct POPE: Benchmark {
     let path = try files.questions(["llava_pope_test.jsonl"])
     let lines = try QuestionLine.all(path, limit: limit)
     var labels: [String: [String: [Bool]]] = [:]
-    var counts: [String: Int] = [:]
     for category in Self.categories {
       let name = "coco_pope_\(category).json"
       let truth = try files.requireTruth([name, "coco/\(name)"])
@@ -31,7 +30,6 @@ struct POPE: Benchmark {
         let label = try record.text("label")
         let key = Self.key(try record.text("image"), try record.text("text"))
         labels[category, default: [:]][key, default: []].append(label != "no")
-        counts[category, default: 0] += 1
       }
     }
     var entries: [Entry] = []

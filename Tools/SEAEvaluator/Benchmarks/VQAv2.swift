@@ -77,12 +77,12 @@ struct VQAv2: Benchmark {
   func submission(
     _ answers: [AnswerRecord],
     path: String
-  ) throws(EvaluatorError) -> String? {
+  ) throws(EvaluatorError) -> Submission? {
     let answers = try answers.byKey(path: path)
     let values = submitted.map { id -> JSONValue in
       let text = answers[AnswerRecord.key(id)].map { AnswerNormalizer.normalize($0.text) } ?? ""
       return ["question_id": id, "answer": .string(text)]
     }
-    return JSONValue.array(values).serialized()
+    return .text(JSONValue.array(values).serialized())
   }
 }

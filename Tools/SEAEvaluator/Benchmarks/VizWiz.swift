@@ -80,12 +80,12 @@ struct VizWiz: Benchmark {
   func submission(
     _ answers: [AnswerRecord],
     path: String
-  ) throws(EvaluatorError) -> String? {
+  ) throws(EvaluatorError) -> Submission? {
     let answers = try answers.byKey(path: path)
     let values = lines.map { line -> JSONValue in
       let text = answers[line.key].map { AnswerNormalizer.normalize($0.text) } ?? ""
       return ["image": .string(line.image ?? ""), "answer": .string(text)]
     }
-    return JSONValue.array(values).serialized()
+    return .text(JSONValue.array(values).serialized())
   }
 }
