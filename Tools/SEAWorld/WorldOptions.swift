@@ -9,6 +9,8 @@ package struct WorldOptions: Sendable, Equatable {
   /// Width and height of a picture, in pixels; a multiple of the patch.
   package var side: Int
   package var split: Split
+  /// Texts without pictures; nil: one for each scene.
+  package var texts: Int?
   /// Also write which patches show what.
   package var writesMasks: Bool
   /// Also write the published benchmarks' files over these pictures.
@@ -20,6 +22,7 @@ package struct WorldOptions: Sendable, Equatable {
     seed: UInt64 = 0,
     side: Int = 112,
     split: Split = .train,
+    texts: Int? = nil,
     writesMasks: Bool = false,
     writesBenchmarks: Bool = false
   ) {
@@ -27,9 +30,13 @@ package struct WorldOptions: Sendable, Equatable {
     self.seed = seed
     self.side = side
     self.split = split
+    self.texts = texts
     self.writesMasks = writesMasks
     self.writesBenchmarks = writesBenchmarks
   }
+
+  /// Texts in `text.jsonl`.
+  package var textCount: Int { texts ?? count }
 
   /// Sides a picture can have: 8, 10 or 12 patches.
   package static let sides = [112, 140, 168]

@@ -53,6 +53,13 @@ struct WorldCommand: SEACommand {
   )
   var split = Split.train
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Texts without pictures (default: one for each scene).", valueName: "n"),
+    transform: Checked.integer(0...100_000_000)
+  )
+  var texts: Int?
+
   @Flag(help: "Also write masks.jsonl: which patch shows what.")
   var masks = false
 
@@ -80,6 +87,7 @@ struct WorldCommand: SEACommand {
       seed: seed,
       side: size,
       split: split,
+      texts: texts,
       writesMasks: masks,
       writesBenchmarks: benchmarks
     )

@@ -160,7 +160,6 @@ package struct WorldWriter {
       let conversation = records.conversation(scene)
       turns += (conversation["conversations"]?.array?.count ?? 0) / 2
       try conversations.add(conversation.serialized())
-      try text.add(records.text(index).serialized())
       guard let questions else { continue }
       for (position, question) in records.testQuestions(scene).enumerated() {
         asked.append(question)
@@ -168,6 +167,12 @@ package struct WorldWriter {
           records.testRecord(question, position: position, of: scene).serialized()
         )
       }
+    }
+    for index in 0..<options.textCount {
+      if index % Self.chunk == 0, isCancelled() {
+        throw .cancelled(done: options.count, count: options.count)
+      }
+      try text.add(records.text(index).serialized())
     }
     for word in WordList.all { try words.add(word) }
     var files = [
@@ -180,7 +185,7 @@ package struct WorldWriter {
       (key: "images", value: .number(JSONNumber(options.count))),
       (key: "images_with_numbers", value: .number(JSONNumber(numbers))),
       (key: "conversation_turns", value: .number(JSONNumber(turns))),
-      (key: "texts", value: .number(JSONNumber(options.count))),
+      (key: "texts", value: .number(JSONNumber(options.textCount))),
       (key: "test_questions", value: .number(JSONNumber(asked.count))),
       (key: "words", value: .number(JSONNumber(WordList.all.count))),
     ])
@@ -234,7 +239,8 @@ package struct WorldWriter {
       "version": .number(JSONNumber(WorldOptions.version)),
       "count": .number(JSONNumber(options.count)), "seed": .string(String(options.seed)),
       "size": .number(JSONNumber(options.side)), "split": .string(options.split.rawValue),
-      "masks": .bool(options.writesMasks), "benchmarks": .bool(options.writesBenchmarks),
+      "texts": .number(JSONNumber(options.textCount)), "masks": .bool(options.writesMasks),
+      "benchmarks": .bool(options.writesBenchmarks),
     ]
   }
 
