@@ -102,6 +102,17 @@ import Testing
       "record 1",
       "'image'"
     )
+    // A run that fails before its first answer leaves nothing.
+    let question =
+      #"{"question_id": 1, "image": "no.png", "text": "?", "answer": "a", "kind": "k"}"#
+    let file = try folder.write("q.jsonl", question + "\n")
+    let arguments = ["eval", "world", "--model", model, "--data", file, "-o", folder / "a.jsonl"]
+    expectRefusal(try Command(arguments: arguments).run(), 64, "pictures")
+    expectRefusal(
+      try Command(arguments: arguments + ["--images", folder / "w"]).run(),
+      66,
+      "no.png"
+    )
     #expect(try folder.names.filter { $0.hasPrefix("a.") }.isEmpty)
   }
 }

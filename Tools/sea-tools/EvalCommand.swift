@@ -202,6 +202,16 @@ struct EvalCommand: SEACommand {
 
   private func ask(_ benchmark: any Benchmark, _ console: Console) throws -> [AnswerRecord] {
     guard let modelPath = model, let path else { return [] }
+    let needsFolder = benchmark.questions.contains { question in
+      if case .file = question.picture { true } else { false }
+    }
+    guard images != nil || !needsFolder else {
+      throw CommandError(
+        .usage,
+        "the questions are about pictures in files",
+        hints: ["--images names their folder"]
+      )
+    }
     let model = try Model(path: modelPath)
     let generator = try Generator(
       model,

@@ -17,6 +17,7 @@ package final class AnswerLog {
   private let partial: String
   private var descriptor: Int32
   private var unsynced = 0
+  private var isEmpty = true
 
   /// Lines between two syncs: what an interruption of the power may cost.
   private static let syncInterval = 16
@@ -62,6 +63,7 @@ package final class AnswerLog {
     self.partial = partial
     self.descriptor = descriptor
     if hasPartial {
+      isEmpty = whole == 0
       guard ftruncate(descriptor, off_t(whole)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
         throw fail("write", errno)
       }
@@ -72,7 +74,10 @@ package final class AnswerLog {
   }
 
   deinit {
-    if descriptor >= 0 { close(descriptor) }
+    guard descriptor >= 0 else { return }
+    // A run that failed before its first answer leaves nothing to continue.
+    if isEmpty { unsafe unlink(partial) }
+    close(descriptor)
   }
 
   /// Appends an answer.
@@ -120,6 +125,7 @@ package final class AnswerLog {
   }
 
   private func write(_ bytes: [UInt8]) throws(EvaluatorError) {
+    if !bytes.isEmpty { isEmpty = false }
     var done = 0
     while done < bytes.count {
       // The kernel reads at most the bytes of the array.
