@@ -96,6 +96,23 @@ let package = Package(
       swiftSettings: settings,
     ),
 
+    // Scenes drawn from a seed, for training and testing without anyone else's pictures.
+    .target(name: "CPNGWriter", dependencies: ["CPNG"], path: "Tools/CPNGWriter"),
+    .target(
+      name: "SEAWorld",
+      dependencies: [
+        "SEATensor", "SEAFormat", "CPNGWriter", .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEAWorld",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEAEvaluator",
+      dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime"],
+      path: "Tools/SEAEvaluator",
+      swiftSettings: settings,
+    ),
+
     // MARK: - Commands
 
     // What both executables share: exit codes, options, terminal, interruption.
@@ -119,7 +136,7 @@ let package = Package(
       name: "sea-tools",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer", "SEACommandLine",
+        "SEAQuantizer", "SEACommandLine", "SEAWorld", "SEAEvaluator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tools/sea-tools",
@@ -176,6 +193,18 @@ let package = Package(
       dependencies: [
         "SEAQuantizer", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
         "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEAWorldTests",
+      dependencies: ["SEAWorld", "SEAImage", "SEAFormat", "SEATensor", "TestSupport"],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEAEvaluatorTests",
+      dependencies: [
+        "SEAEvaluator", "SEAWorld", "SEARuntime", "SEAFormat", "SEATensor", "TestSupport",
       ],
       swiftSettings: testSettings,
     ),

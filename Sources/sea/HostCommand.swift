@@ -10,6 +10,8 @@ enum HostCommand {
     ("convert", "Turn a checkpoint into one model file."),
     ("quantize", "Store a model file's weights in fewer bits."),
     ("export", "Write a model as a checkpoint folder for other projects."),
+    ("world", "Draw harbour scenes with captions and questions, from a seed."),
+    ("eval", "Ask a model a benchmark's questions, and score the answers."),
   ]
 
   /// The second group of `sea --help`.
