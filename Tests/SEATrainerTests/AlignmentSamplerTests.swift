@@ -5,8 +5,8 @@ import SEATrainer
 import Testing
 
 @Suite struct AlignmentSamplerTests {
-  private func grid(_ height: Int, _ width: Int, _ cell: (Int) -> [LabelCandidate]) -> LabelGrid {
-    LabelGrid(height: height, width: width, cells: (0..<height * width).map(cell))
+  private func grid(_ height: Int, _ width: Int, _ cell: (Int) -> [LabelCandidate]) -> PatchCandidates {
+    PatchCandidates(height: height, width: width, cells: (0..<height * width).map(cell))
   }
 
   private func sampler(_ change: (inout SamplingRules) -> Void = { _ in }) -> AlignmentSampler {

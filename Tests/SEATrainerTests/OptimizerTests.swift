@@ -131,5 +131,6 @@ private final class HalfTensor: TrainedTensor {
 
   var shape: [Int] { [columns] }
   var trainedValues: TrainedValues { .bfloat16(values) }
+  func makeGradient() {}
   func zeroGradient() { gradient?.fill(0) }
 }

@@ -99,7 +99,8 @@ package struct AlignmentSampler: Sendable {
   ///   - grid: the picture's labels on the encoder's own grid.
   ///   - row: position of the sample in the step.
   ///   - step: the step, counted from 0.
-  package func draw(_ grid: LabelGrid, row: Int, step: Int) -> [AlignmentPair] {
+  /// - Returns: at most one pair a window.
+  package func draw(_ grid: PatchCandidates, row: Int, step: Int) -> [AlignmentPair] {
     var windows = CounterRandom(seed: seed, .windows, step, row)
     var labels = CounterRandom(seed: seed, .labels, step, row)
     let labelled = grid.cells.indices.filter { !grid.cells[$0].isEmpty }
@@ -127,6 +128,7 @@ package struct AlignmentSampler: Sendable {
   ///   - pairs: the pairs that are negatives of each other.
   ///   - step: the step.
   ///   - part: position of these pairs among those of the step.
+  /// - Returns: the pairs that are kept.
   package func deduplicate(_ pairs: [AlignmentPair], step: Int, part: Int) -> [AlignmentPair] {
     guard rules.dedupe == .label else { return pairs }
     var random = CounterRandom(seed: seed, .duplicates, step, part)
@@ -161,7 +163,7 @@ package struct AlignmentSampler: Sendable {
 
   // MARK: - Choices
 
-  private func pick(_ members: [Int], _ grid: LabelGrid, at place: Double) -> Int {
+  private func pick(_ members: [Int], _ grid: PatchCandidates, at place: Double) -> Int {
     switch rules.windowDraw {
     case .uniform: min(Int(place * Double(members.count)), members.count - 1)
     case .score:

@@ -54,6 +54,7 @@ package final class ParameterStore {
       guard names.insert(tensor.name).inserted else {
         throw .usage("two trained tensors are named '\(tensor.name)'")
       }
+      try tensor.makeGradient()
       do throws(FileError) {
         parameters.append(
           StoredParameter(

@@ -21,8 +21,13 @@ package protocol TrainedTensor: AnyObject {
   var shape: [Int] { get }
   /// Memory that the forward pass reads.
   var trainedValues: TrainedValues { get }
-  /// dL/d values, `[rows, columns]`; nil: no pass has added to it.
+  /// dL/d values, `[rows, columns]`; nil: it has not been made.
   var gradient: MatrixView<Float>? { get }
+  /// Makes a gradient of zeros where there is none.
+  ///
+  /// A gradient must not come into being with the first pass that needs it: whether a tensor without
+  /// one is passed over or moved by its moments alone would then depend on when a run was resumed.
+  func makeGradient() throws(TrainerError)
   /// Sets the gradient to zero.
   func zeroGradient()
 }
@@ -54,6 +59,8 @@ package final class OwnTensor: TrainedTensor {
 
   package var shape: [Int] { rows == 1 ? [columns] : [rows, columns] }
   package var trainedValues: TrainedValues { .float32(values) }
+
+  package func makeGradient() {}
 
   package func zeroGradient() { gradient?.fill(0) }
 }

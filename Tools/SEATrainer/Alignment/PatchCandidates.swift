@@ -16,7 +16,7 @@ package struct LabelCandidate: Sendable, Equatable {
 }
 
 /// Candidates for each cell of a picture's grid, best first; cells may have none.
-package struct LabelGrid: Sendable, Equatable {
+package struct PatchCandidates: Sendable, Equatable {
   package let height: Int
   package let width: Int
   /// Row by row.
@@ -36,7 +36,7 @@ package struct LabelGrid: Sendable, Equatable {
   }
 
   /// The grid as `height` × `width` cells, each with the words of the cell that is nearest to its centre.
-  package func resampled(height: Int, width: Int) -> LabelGrid {
+  package func resampled(height: Int, width: Int) -> PatchCandidates {
     guard height != self.height || width != self.width else { return self }
     var cells: [[LabelCandidate]] = []
     cells.reserveCapacity(height * width)
@@ -47,17 +47,20 @@ package struct LabelGrid: Sendable, Equatable {
         cells.append(self.cells[from * self.width + at])
       }
     }
-    return LabelGrid(height: height, width: width, cells: cells)
+    return PatchCandidates(height: height, width: width, cells: cells)
   }
 }
 
 /// A source of labels.
 package protocol LabelSource {
-  /// The words, in the order of their positions.
-  var words: [String] { get }
+  /// Words of the list.
+  var wordCount: Int { get }
   /// What identifies the labels: a hash of the file.
   var fingerprint: String { get }
 
+  /// A word by its position.
+  func word(_ index: Int) -> String
+
   /// The labels of the picture that a record names; nil: the picture has none.
-  func labels(id: String, image: String) throws -> LabelGrid?
+  func labels(id: String, image: String) throws -> PatchCandidates?
 }
