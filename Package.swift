@@ -95,6 +95,13 @@ let package = Package(
       path: "Tools/SEAQuantizer",
       swiftSettings: settings,
     ),
+    .target(
+      name: "SEALayers",
+      dependencies: ["SEATensor", "SEAModel"],
+      path: "Tools/SEALayers",
+      exclude: ["README.md"],
+      swiftSettings: settings,
+    ),
 
     // MARK: - Commands
 
