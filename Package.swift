@@ -96,6 +96,13 @@ let package = Package(
       path: "Tools/SEAQuantizer",
       swiftSettings: settings,
     ),
+    .target(
+      name: "SEALayers",
+      dependencies: ["SEATensor", "SEAModel"],
+      path: "Tools/SEALayers",
+      exclude: ["README.md"],
+      swiftSettings: settings,
+    ),
 
     .target(
       name: "SEADataset",
