@@ -95,6 +95,21 @@ let package = Package(
       path: "Tools/SEAQuantizer",
       swiftSettings: settings,
     ),
+    .target(
+      name: "SEADataset",
+      dependencies: ["SEATensor", "SEAFormat", "SEAText"],
+      path: "Tools/SEADataset",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEALabels",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
+        "SEAQuantizer", "SEADataset", .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEALabels",
+      swiftSettings: settings,
+    ),
 
     // MARK: - Commands
 
@@ -119,7 +134,7 @@ let package = Package(
       name: "sea-tools",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer", "SEACommandLine",
+        "SEAQuantizer", "SEADataset", "SEALabels", "SEACommandLine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tools/sea-tools",
@@ -177,6 +192,15 @@ let package = Package(
         "SEAQuantizer", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
         "SEAFormat", "SEATensor", "TestSupport",
       ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEALabelsTests",
+      dependencies: [
+        "SEALabels", "SEADataset", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
+        "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")],
       swiftSettings: testSettings,
     ),
     .testTarget(
