@@ -103,7 +103,6 @@ let package = Package(
       exclude: ["README.md"],
       swiftSettings: settings,
     ),
-
     .target(
       name: "SEADataset",
       dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage"],
@@ -111,10 +110,19 @@ let package = Package(
       swiftSettings: settings,
     ),
     .target(
+      name: "SEALabels",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
+        "SEAQuantizer", "SEADataset", .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEALabels",
+      swiftSettings: settings,
+    ),
+    .target(
       name: "SEATrainer",
       dependencies: [
-        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEACheckpoint", "SEADataset",
-        .product(name: "Crypto", package: "swift-crypto"),
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
+        "SEADataset", "SEALayers", "SEALabels", .product(name: "Crypto", package: "swift-crypto"),
       ],
       path: "Tools/SEATrainer",
       swiftSettings: settings,
@@ -143,7 +151,7 @@ let package = Package(
       name: "sea-tools",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer", "SEADataset", "SEATrainer", "SEACommandLine",
+        "SEAQuantizer", "SEADataset", "SEALayers", "SEALabels", "SEATrainer", "SEACommandLine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -214,9 +222,18 @@ let package = Package(
     .testTarget(
       name: "SEATrainerTests",
       dependencies: [
-        "SEATrainer", "SEADataset", "SEACheckpoint", "SEAModel", "SEAText", "SEAFormat", "SEATensor",
-        "TestSupport", "sea-tools",
+        "SEATrainer", "SEALayers", "SEADataset", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
+        "SEAFormat", "SEATensor", "TestSupport", "sea-tools",
       ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEALabelsTests",
+      dependencies: [
+        "SEALabels", "SEADataset", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
+        "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")],
       swiftSettings: testSettings,
     ),
     .testTarget(
