@@ -11,6 +11,8 @@ enum HostCommand {
     ("quantize", "Store a model file's weights in fewer bits."),
     ("export", "Write a model as a checkpoint folder for other projects."),
     ("label", "Find the words that fit each patch of many pictures."),
+    ("train", "Train a model."),
+    ("data", "Look at training data."),
   ]
 
   /// The second group of `sea --help`.

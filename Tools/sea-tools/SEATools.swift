@@ -14,11 +14,18 @@ struct SEATools: ParsableCommand {
     version: ModelFile.toolVersion,
     subcommands: [
       ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, LabelCommand.self,
+      TrainCommand.self, DataCommand.self,
     ]
   )
 
   static func main() {
     System.occupyStandardDescriptors()
-    Program.main(SEATools.self, arguments: Array(CommandLine.arguments.dropFirst()))
+    var arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      arguments = try RecipeFile.expand(arguments)
+    } catch {
+      Program.fail(error, command: "sea train")
+    }
+    Program.main(SEATools.self, arguments: arguments)
   }
 }

@@ -104,6 +104,39 @@ package final class TrainingRun {
     return true
   }
 
+  /// Makes some steps without a folder: nothing is saved or logged.
+  ///
+  /// - Throws: what the task or the observer throws, `TrainerError.notFinite`.
+  package static func replay(
+    _ task: any TrainingTask,
+    store: ParameterStore,
+    options: RunOptions,
+    steps: Int,
+    on pool: WorkerPool,
+    _ observer: RunObserver
+  ) throws {
+    let optimizer = AdamW(options.optimizer, seed: options.seed)
+    for step in 0..<steps {
+      let start = ProcessFigures.seconds
+      let (losses, norm) = try accumulate(task, store, step: step)
+      try observer.didAccumulate(step, losses, norm)
+      let rate = options.schedule.factor(at: step)
+      optimizer.step(store, step: step, rate: rate, norm: norm, on: pool)
+      task.didStep()
+      observer.didStep(
+        StepRecord(
+          step: step + 1,
+          losses: losses,
+          learningRate: (store.groups.first?.learningRate ?? 0) * rate,
+          gradientNorm: norm,
+          seconds: ProcessFigures.seconds - start,
+          peakResidentBytes: ProcessFigures.peakResidentBytes
+        )
+      )
+      if observer.isStopped(), step + 1 < steps { throw TrainerError.interrupted(step: step + 1) }
+    }
+  }
+
   /// Runs to the end of the schedule.
   ///
   /// - Throws: `TrainerError.notFinite` with the last checkpoint untouched, `.interrupted` after a
@@ -115,7 +148,7 @@ package final class TrainingRun {
     while step < totalSteps {
       observer.willStep(step)
       let start = ProcessFigures.seconds
-      let (losses, norm) = try accumulate(task)
+      let (losses, norm) = try Self.accumulate(task, store, step: step)
       try observer.didAccumulate(step, losses, norm)
       let rate = options.schedule.factor(at: step)
       optimizer.step(store, step: step, rate: rate, norm: norm, on: pool)
@@ -155,8 +188,10 @@ package final class TrainingRun {
   }
 
   /// One step's gradients, checked.
-  private func accumulate(
-    _ task: any TrainingTask
+  private static func accumulate(
+    _ task: any TrainingTask,
+    _ store: ParameterStore,
+    step: Int
   ) throws -> (losses: StepLosses, norm: Double) {
     store.zeroGradients()
     let losses = try task.accumulate(step: step)

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The samples of one micro-batch: ids, features and the pairs to align.
 
-internal import SEADataset
-internal import SEAFormat
-internal import SEAImage
 package import SEALayers
-package import SEAModel
-package import SEATensor
 
 /// A micro-batch.
 package struct StageBatch {
@@ -24,30 +19,6 @@ package struct StageBatch {
 
   /// Targets of all samples.
   package var counted: Int { samples.reduce(0) { $0 + $1.counted } }
-
-  /// The adapter's row of each pair, where pictures have `ranges`.
-  ///
-  /// - Throws: `TrainerError.usage` for a patch that the picture does not have.
-  package func rows(in ranges: [Range<Int>]) throws(TrainerError) -> [Int] {
-    var first: [Int] = []
-    var next = 0
-    for sample in samples {
-      first.append(next)
-      next += sample.pictures.count
-    }
-    var rows: [Int] = []
-    for pair in pairs {
-      guard samples.indices.contains(pair.row), !samples[pair.row].pictures.isEmpty,
-        first[pair.row] < ranges.count
-      else { throw .usage("a pair names row \(pair.row), which has no picture") }
-      let range = ranges[first[pair.row]]
-      guard pair.patch >= 0, pair.patch < range.count else {
-        throw .usage("a pair names patch \(pair.patch) of a picture with \(range.count)")
-      }
-      rows.append(range.lowerBound + pair.patch)
-    }
-    return rows
-  }
 }
 
 /// A patch of a sample and the tokens of the word that it is drawn to.

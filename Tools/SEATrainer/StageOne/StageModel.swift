@@ -23,7 +23,7 @@ package protocol StageModel: AnyObject {
   func stagePass(
     _ samples: [TrainingSample],
     _ pass: PassOptions,
-    alignment: @escaping (VisualTokens) throws -> Void
+    alignment: ((VisualTokens) throws -> Void)?
   ) throws -> PassResult
 }
 
@@ -35,12 +35,14 @@ package protocol AlignmentLoss {
   ///   - visual: `[pairs, hidden]`.
   ///   - text: `[pairs, hidden]`.
   ///   - tau: the temperature.
-  ///   - gradient: `[pairs, hidden]`, receives dL/d visual.
+  ///   - weight: multiplies both gradients, not the loss.
+  ///   - gradient: `[pairs, hidden]`; dL/d visual is added to it.
   /// - Returns: the loss and dL/dτ.
   func evaluate(
     visual: MatrixView<Float>,
     text: MatrixView<Float>,
     tau: Double,
+    weight: Float,
     gradient: MatrixView<Float>
   ) throws -> (loss: Double, tauSlope: Double)
 }

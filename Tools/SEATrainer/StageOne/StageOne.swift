@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A step of stage 1: L = L_g + λ · L_a, of which only the adapter and the temperature learn.
 
-package import SEADataset
-package import SEALayers
-package import SEATensor
+internal import SEALayers
+internal import SEATensor
+internal import SEAText
 
 /// Stage 1 over a source of micro-batches.
 ///
@@ -75,145 +75,118 @@ package final class StageOne: TrainingTask {
     losses.batch = batches.flatMap(\.names)
     losses.temperature = temperature?.tau
     guard !batches.isEmpty else { return losses }
-    let speaks = !options.alignmentOnly && step % max(options.generationEvery, 1) == 0
-    let counted = batches.reduce(0) { $0 + $1.counted }
-    let shared = options.negatives == .accum ? try jointAlignment(batches) : nil
-    var alignment = shared?.loss
-    var generation = 0.0
-    for (index, batch) in batches.enumerated() {
-      var pass = PassOptions()
-      pass.seed = UInt64(step) &* 4096 &+ UInt64(index)
-      switch options.tokenMean {
-      case .step:
-        pass.generationWeight = 1
-        pass.countedTokens = max(counted, 1)
-      case .micro: pass.generationWeight = 1 / Float(batches.count)
+    switch options.negatives {
+    case .accum: losses.alignment = try align(batches[...], share: 1, &losses)
+    case .micro:
+      let share = 1 / Double(batches.count)
+      for index in batches.indices {
+        guard let loss = try align(batches[index...index], share: share, &losses) else { continue }
+        losses.alignment = (losses.alignment ?? 0) + loss * share
       }
-      if !speaks || counted == 0 { pass.generationWeight = 0 }
-      let share = options.tokenMean == .step ? 1 : 1 / Double(batches.count)
-      var own: Double?
-      let result = try model.stagePass(batch.samples, pass) { [self] visual in
-        if let shared {
-          try shared.add(index, batch, to: visual)
-        } else {
-          own = try align(batch, visual, share: 1 / Double(batches.count))
-        }
-      }
-      if let own { alignment = (alignment ?? 0) + own / Double(batches.count) }
-      generation += result.generationLoss * share
-      losses.tokens += result.positions
-      losses.pairs += batch.pairs.count
     }
-    if speaks, counted > 0 { losses.generation = generation }
-    losses.alignment = alignment
-    losses.total = (losses.generation ?? 0) + options.lambda * (alignment ?? 0)
+    if !options.alignmentOnly, step % max(options.generationEvery, 1) == 0 {
+      losses.generation = try generate(batches, step: step, &losses)
+    }
+    losses.total = (losses.generation ?? 0) + options.lambda * (losses.alignment ?? 0)
     return losses
+  }
+
+  // MARK: - Generation
+
+  /// The generation loss of all batches; nil when there is nothing to predict.
+  ///
+  /// The language model sees a few sequences at a time: its activations are what takes memory, and the
+  /// mean over a batch's targets does not care in how many passes it is summed.
+  private func generate(
+    _ batches: [StageBatch],
+    step: Int,
+    _ losses: inout StepLosses
+  ) throws -> Double? {
+    let all = batches.reduce(0) { $0 + $1.counted }
+    guard all > 0 else { return nil }
+    var total = 0.0
+    var passes: UInt64 = 0
+    for batch in batches where batch.counted > 0 {
+      let share = options.tokenMean == .step ? 1 : 1 / Double(batches.count)
+      for start in stride(from: 0, to: batch.samples.count, by: max(options.sequences, 1)) {
+        let part = batch.samples[start..<min(start + options.sequences, batch.samples.count)]
+        guard part.contains(where: { $0.counted > 0 }) else { continue }
+        var pass = PassOptions()
+        pass.generationWeight = Float(share)
+        pass.countedTokens = options.tokenMean == .step ? all : batch.counted
+        pass.seed = UInt64(step) << 20 | passes
+        passes += 1
+        let result = try model.stagePass(Array(part), pass, alignment: nil)
+        total += result.generationLoss * share
+        losses.tokens += result.positions
+      }
+    }
+    return total
   }
 
   // MARK: - Alignment
 
-  /// Aligns the pairs of a micro-batch and adds the gradients, weighted by λ and `share`.
+  /// Aligns the pairs of some micro-batches and adds the gradients, weighted by λ and `share`.
+  ///
+  /// Only the patches that were drawn go through the adapter.
+  /// - Returns: the loss, or nil when there is no pair.
   private func align(
-    _ batch: StageBatch,
-    _ visual: VisualTokens,
-    share: Double
+    _ batches: ArraySlice<StageBatch>,
+    share: Double,
+    _ losses: inout StepLosses
   ) throws -> Double? {
-    guard let targets, let temperature, !batch.pairs.isEmpty else { return nil }
-    let rows = try batch.rows(in: visual.ranges)
-    let chosen = try gather(rows, of: visual.rows)
-    let text = try self.text(batch.pairs, targets)
-    let slopes = try MatrixView<Float>(rows: rows.count, columns: hidden)
-    let (value, slope) = try loss.evaluate(
-      visual: chosen,
-      text: text,
-      tau: temperature.tau,
-      gradient: slopes
-    )
-    let weight = options.lambda * share
-    temperature.add(slope: slope * weight)
-    Self.scatter(slopes, rows, weight: Float(weight), to: visual.gradients)
-    return value
-  }
-
-  /// The loss over all pairs of a step, whose gradients are given to each micro-batch in its turn.
-  private struct JointAlignment {
-    let loss: Double
-    /// dL/d adapter rows of all pairs, weighted.
-    let slopes: MatrixView<Float>
-    /// Pairs of each micro-batch.
-    let parts: [Range<Int>]
-
-    func add(_ index: Int, _ batch: StageBatch, to visual: VisualTokens) throws {
-      let rows = try batch.rows(in: visual.ranges)
-      StageOne.scatter(slopes.rows(parts[index]), rows, weight: 1, to: visual.gradients)
-    }
-  }
-
-  /// Runs the adapter alone over all micro-batches first: a pair's gradient needs all the others.
-  private func jointAlignment(_ batches: [StageBatch]) throws -> JointAlignment? {
-    let count = batches.reduce(0) { $0 + $1.pairs.count }
-    guard let targets, let temperature, count > 0 else { return nil }
-    let chosen = try MatrixView<Float>(rows: count, columns: hidden)
-    var parts: [Range<Int>] = []
-    for batch in batches {
-      let part = (parts.last?.upperBound ?? 0)..<(parts.last?.upperBound ?? 0) + batch.pairs.count
-      parts.append(part)
-      guard !part.isEmpty else { continue }
-      var pass = PassOptions()
-      pass.generationWeight = 0
-      pass.runsBackward = false
-      _ = try model.stagePass(batch.samples, pass) { [self] visual in
-        let rows = try batch.rows(in: visual.ranges)
-        chosen.rows(part).copy(from: try gather(rows, of: visual.rows))
-      }
-    }
-    let text = try self.text(batches.flatMap(\.pairs), targets)
-    let slopes = try MatrixView<Float>(rows: count, columns: hidden)
-    let (value, slope) = try loss.evaluate(
-      visual: chosen,
-      text: text,
-      tau: temperature.tau,
-      gradient: slopes
-    )
-    temperature.add(slope: slope * options.lambda)
-    let weighted = try MatrixView<Float>(rows: count, columns: hidden)
-    Self.scatter(slopes, Array(0..<count), weight: Float(options.lambda), to: weighted)
-    return JointAlignment(loss: value, slopes: weighted, parts: parts)
-  }
-
-  private func text(_ pairs: [StagePair], _ targets: WordTargets) throws -> MatrixView<Float> {
+    guard let targets, let temperature else { return nil }
+    let pairs = batches.flatMap(\.pairs)
+    guard !pairs.isEmpty else { return nil }
     let text = try MatrixView<Float>(rows: pairs.count, columns: hidden)
     for (index, pair) in pairs.enumerated() {
       try targets.mean(of: pair.tokens, into: text.rows(index..<index + 1))
     }
-    return text
-  }
-
-  private func gather(
-    _ rows: [Int],
-    of matrix: MatrixView<Float>
-  ) throws -> MatrixView<Float> {
-    let chosen = try MatrixView<Float>(rows: rows.count, columns: matrix.columns)
-    for (index, row) in rows.enumerated() {
-      chosen.rows(index..<index + 1).copy(from: matrix.rows(row..<row + 1))
+    let picture = TrainingPicture.features(try Self.features(of: batches, pairs: pairs.count))
+    let sample = TrainingSample(ids: [Prompt.imageID], isTarget: [false], pictures: [picture])
+    var pass = PassOptions()
+    pass.generationWeight = 0
+    var found = 0.0
+    let weight = options.lambda * share
+    _ = try model.stagePass([sample], pass) { [loss] visual in
+      let result = try loss.evaluate(
+        visual: visual.rows,
+        text: text,
+        tau: temperature.tau,
+        weight: Float(weight),
+        gradient: visual.gradients
+      )
+      temperature.add(slope: result.tauSlope)
+      found = result.loss
     }
-    return chosen
+    losses.pairs += pairs.count
+    if options.alignmentOnly { losses.tokens += pairs.count }
+    return found
   }
 
-  /// Adds `weight` times row i of `source` to row `rows[i]` of `target`, in order.
-  fileprivate static func scatter(
-    _ source: MatrixView<Float>,
-    _ rows: [Int],
-    weight: Float,
-    to target: MatrixView<Float>
-  ) {
-    for (index, row) in rows.enumerated() {
-      source.withRow(index) { values in
-        target.withRow(row) { sums in
-          var sums = sums
-          for column in 0..<sums.count { sums[column] += weight * values[column] }
+  /// The features of the drawn patches, `[pairs, width]`.
+  private static func features(
+    of batches: ArraySlice<StageBatch>,
+    pairs: Int
+  ) throws -> MatrixView<Float> {
+    var rows: MatrixView<Float>?
+    var place = 0
+    for batch in batches {
+      for pair in batch.pairs {
+        guard batch.samples.indices.contains(pair.row),
+          case .features(let picture)? = batch.samples[pair.row].pictures.first
+        else { throw TrainerError.usage("a pair names row \(pair.row), which has no picture") }
+        guard pair.patch >= 0, pair.patch < picture.rows else {
+          throw TrainerError.usage(
+            "a pair names patch \(pair.patch) of a picture with \(picture.rows)"
+          )
         }
+        let all = try rows ?? MatrixView(rows: pairs, columns: picture.columns)
+        rows = all
+        all.rows(place..<place + 1).copy(from: picture.rows(pair.patch..<pair.patch + 1))
+        place += 1
       }
     }
+    return try rows ?? MatrixView(rows: 0, columns: 0)
   }
 }

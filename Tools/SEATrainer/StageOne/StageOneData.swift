@@ -5,7 +5,7 @@ package import SEADataset
 internal import SEAImage
 internal import SEALayers
 package import SEAModel
-package import SEATensor
+internal import SEATensor
 internal import SEAText
 
 /// The dataset of a stage-1 run.
@@ -140,7 +140,9 @@ package final class StageOneData: StageSource {
 
   private func picture(_ image: String, _ name: String) throws -> MatrixView<Float>? {
     do {
-      guard let images else { throw TrainerError.usage("--images is needed: the data have pictures") }
+      guard let images else {
+        throw TrainerError.usage("--images is needed: the data have pictures")
+      }
       return try features.features(ofFile: try images.path(of: image))
     } catch let error where error is ImageError || error is DatasetError || error is FileError {
       skipped.image += 1

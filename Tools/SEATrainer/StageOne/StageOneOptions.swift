@@ -32,6 +32,8 @@ package struct StageOneOptions: Sendable {
   package var batch = 32
   /// Micro-batches of a step.
   package var accumulate = 8
+  /// Sequences that go through the language model together.
+  package var sequences = 1
   package var epochs = 1
   package var seed: UInt64 = 0
   package var grouping = BatchGrouping.none
