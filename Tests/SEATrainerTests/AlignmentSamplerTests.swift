@@ -5,7 +5,11 @@ import SEATrainer
 import Testing
 
 @Suite struct AlignmentSamplerTests {
-  private func grid(_ height: Int, _ width: Int, _ cell: (Int) -> [LabelCandidate]) -> PatchCandidates {
+  private func grid(
+    _ height: Int,
+    _ width: Int,
+    _ cell: (Int) -> [LabelCandidate]
+  ) -> PatchCandidates {
     PatchCandidates(height: height, width: width, cells: (0..<height * width).map(cell))
   }
 
