@@ -130,7 +130,18 @@ enum Folders {
         withIntermediateDirectories: true
       )
     } catch {
-      throw .file(.from(path: path, operation: "create", code: errno == 0 ? EIO : errno))
+      throw .file(.from(path: path, operation: "create", code: code(of: error)))
+    }
+  }
+
+  private static func code(of error: any Error) -> Int32 {
+    switch (error as? CocoaError)?.code {
+    case .fileWriteNoPermission?: EACCES
+    case .fileWriteOutOfSpace?: ENOSPC
+    case .fileWriteFileExists?: EEXIST
+    case .fileNoSuchFile?: ENOENT
+    case .fileWriteVolumeReadOnly?: EROFS
+    default: EIO
     }
   }
 

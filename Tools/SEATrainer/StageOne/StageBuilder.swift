@@ -33,7 +33,7 @@ package struct StageParts {
   ///
   /// - Parameters:
   ///   - source: the checkpoint.
-  ///   - adapter: layers of a new adapter; nil: the checkpoint's own.
+  ///   - layers: those of a new adapter; nil: the checkpoint's own.
   ///   - frozen: how the frozen parts are held.
   ///   - precision: how products are rounded.
   ///   - activations: what is kept for the backward pass.

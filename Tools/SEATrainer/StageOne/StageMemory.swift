@@ -53,6 +53,7 @@ package struct StageMemory: Sendable {
       let side = (encoder.gridSide + window - 1) / window
       let micro = options.negatives == .accum ? options.accumulate : 1
       let pairs = options.batch * micro * side * side
+      add("alignment: words met before", 128 << 20)
       add("alignment: \(pairs) pairs", pairs * (2 * widths + 6 * language.hidden + 2 * 512) * 4)
     }
   }

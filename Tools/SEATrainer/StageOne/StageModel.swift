@@ -12,6 +12,8 @@ package protocol StageModel: AnyObject {
   /// What the frozen encoder makes of a picture, `[features, featureWidth]`.
   ///
   /// - Parameter pixels: `[3, side, side]`, normalised, channel first.
+  /// - Returns: rows in memory of their own.
+  /// - Throws: what the layers throw.
   func stageFeatures(of pixels: [Float]) throws -> MatrixView<Float>
 
   /// Adds the gradients of some samples.
@@ -20,6 +22,8 @@ package protocol StageModel: AnyObject {
   ///   - samples: sequences with the features of their pictures.
   ///   - pass: weights of the losses.
   ///   - alignment: sees the adapter's rows and adds dL/d rows of losses of its own.
+  /// - Returns: losses and counts.
+  /// - Throws: what the layers or `alignment` throw.
   func stagePass(
     _ samples: [TrainingSample],
     _ pass: PassOptions,
@@ -38,6 +42,7 @@ package protocol AlignmentLoss {
   ///   - weight: multiplies both gradients, not the loss.
   ///   - gradient: `[pairs, hidden]`; dL/d visual is added to it.
   /// - Returns: the loss and dL/dτ.
+  /// - Throws: what the layers throw.
   func evaluate(
     visual: MatrixView<Float>,
     text: MatrixView<Float>,

@@ -15,6 +15,10 @@ package final class StageOne: TrainingTask {
   private let targets: WordTargets?
   private let options: StageOneOptions
   private let hidden: Int
+  /// Targets of words met before.
+  private var means: [[Int32]: MatrixView<Float>] = [:]
+  /// Bytes of targets that are kept.
+  private static let meansBytes = 128 << 20
   /// The temperature; nil: nothing is aligned.
   package let temperature: Temperature?
 
@@ -140,7 +144,7 @@ package final class StageOne: TrainingTask {
     guard !pairs.isEmpty else { return nil }
     let text = try MatrixView<Float>(rows: pairs.count, columns: hidden)
     for (index, pair) in pairs.enumerated() {
-      try targets.mean(of: pair.tokens, into: text.rows(index..<index + 1))
+      text.rows(index..<index + 1).copy(from: try mean(of: pair.tokens, targets))
     }
     let picture = TrainingPicture.features(try Self.features(of: batches, pairs: pairs.count))
     let sample = TrainingSample(ids: [Prompt.imageID], isTarget: [false], pictures: [picture])
@@ -162,6 +166,14 @@ package final class StageOne: TrainingTask {
     losses.pairs += pairs.count
     if options.alignmentOnly { losses.tokens += pairs.count }
     return found
+  }
+
+  private func mean(of tokens: [Int32], _ targets: WordTargets) throws -> MatrixView<Float> {
+    if let known = means[tokens] { return known }
+    let mean = try MatrixView<Float>(rows: 1, columns: hidden)
+    try targets.mean(of: tokens, into: mean)
+    if (means.count + 1) * hidden * 4 <= Self.meansBytes { means[tokens] = mean }
+    return mean
   }
 
   /// The features of the drawn patches, `[pairs, width]`.

@@ -21,6 +21,8 @@ package final class StageOneData: StageSource {
   private let options: StageOneOptions
   private let visualTokens: Int
   private let gridSide: Int
+  /// Rows of the features before the first patch: 1 with a class token, -1 where patch 0 was cut.
+  private let firstPatch: Int
   private var order: (epoch: Int, indices: [Int])?
   private var wordTokens: [Int: [Int32]] = [:]
 
@@ -56,6 +58,7 @@ package final class StageOneData: StageSource {
     )
     visualTokens = model.visualTokens()
     gridSide = model.encoder?.gridSide ?? 1
+    firstPatch = (model.encoder?.features ?? 0) - (model.encoder?.patches ?? 0)
   }
 
   /// Steps of all epochs.
@@ -128,8 +131,11 @@ package final class StageOneData: StageSource {
         // Draws are named by the place in the step, pairs by the place in the micro-batch.
         let row = batch.samples.count
         drawn += sampler.draw(grid, row: first + offset, step: step)
-          .map { AlignmentPair(row: row, patch: $0.patch, word: $0.word) }
+          .map { AlignmentPair(row: row, patch: $0.patch + firstPatch, word: $0.word) }
+          .filter { $0.patch >= 0 }
       }
+      // Nothing stands before the first position.
+      if !tokens.isTarget.isEmpty { tokens.isTarget[0] = false }
       batch.names.append(name)
       batch.samples.append(
         TrainingSample(ids: tokens.ids, isTarget: tokens.isTarget, pictures: pictures)

@@ -23,7 +23,8 @@ struct PretrainSession {
   private let stage: StageOneOptions
   private let frozen: FrozenStorage
 
-  private var isReplay: Bool { command.training.replay != nil }
+  /// Samples that are named one by one when they are left out.
+  private static let maxWarnings = 20
 
   /// Opens the model; nothing but headers is read.
   init(_ command: PretrainCommand, _ console: Console) throws {
@@ -208,7 +209,8 @@ struct PretrainSession {
     }
     let folder = try RunFolder(path: out, resumes: command.training.resume)
     let images = try command.data.images.map { try ImageFolder(path: $0) }
-    let dataset = try readData(dataPath, images)
+    let template = try Template.named(command.data.template)
+    let dataset = try readData(dataPath, images, template)
     guard let recipe = parts.description.recipe, let encoder = parts.description.encoder else {
       throw CommandError(.badData, "the model has no image recipe")
     }
@@ -233,14 +235,19 @@ struct PretrainSession {
     let data = StageOneData(
       dataset,
       images: images,
-      tokenizer: SampleTokenizer(tokenizer, template: try Template.named(command.data.template)),
+      tokenizer: SampleTokenizer(tokenizer, template: template),
       features: features,
       labels: labels,
       targets: targets,
       model: parts.description,
       options: stage
     )
-    data.skip = { console.warn("left out: \($0)") }
+    let limit = Self.maxWarnings
+    data.skip = { [unowned data] reason in
+      let count = data.skipped.long + data.skipped.image
+      if count <= limit { console.warn("left out: \(reason)") }
+      if count == limit { console.warn("what else is left out is counted only") }
+    }
     let temperature = try labels.map { _ in try self.temperature() }
     let task = StageOne(
       model,
@@ -254,7 +261,6 @@ struct PretrainSession {
     let store = try store(of: task)
     let steps = command.training.steps ?? data.totalSteps
     let identity = try identity(sources, dataPath, labels, steps: steps)
-    try folder.write(identity.json, to: "run.json")
     try run(task, store, folder, identity, steps: steps)
     try export(model, to: folder.path)
     if data.skipped.long + data.skipped.image > 0 {
@@ -278,11 +284,20 @@ struct PretrainSession {
     }
   }
 
-  private func readData(_ path: String, _ images: ImageFolder?) throws -> Dataset {
+  private func readData(
+    _ path: String,
+    _ images: ImageFolder?,
+    _ template: Template
+  ) throws -> Dataset {
     let start = System.seconds
     let dataset = try Dataset(
       path: path,
       images: images,
+      inspect: { sample in
+        // A record whose system text has no place would be trained on without it.
+        let fits = sample.system == nil || template.takesSystem || template.discardsUserText
+        return fits ? nil : "template \(template.name) has no place for its system text"
+      },
       progress: { done, total in
         console.terminal.progress(
           "data",
@@ -355,6 +370,8 @@ struct PretrainSession {
     if command.training.resume, try run.resume(observer) {
       console.terminal.note("goes on after step \(run.step)")
     }
+    // Only now: what is refused leaves the account of the run there as it is.
+    try folder.write(identity.json, to: "run.json")
     let first = run.step
     let start = System.seconds
     observer.didStep = { record in

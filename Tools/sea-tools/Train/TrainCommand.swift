@@ -3,6 +3,7 @@
 
 import ArgumentParser
 package import SEACommandLine
+package import SEALayers
 package import SEATrainer
 
 struct TrainCommand: ParsableCommand {
@@ -28,6 +29,16 @@ extension TrainerError: ExitStatusProviding {
     case .notFinite: .failure
     case .interrupted: Interruption.status ?? .interrupted
     case .memory: .system
+    }
+  }
+}
+
+extension LayerError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .file(let error): error.exitStatus
+    case .missingPart, .unsupported: .usage
+    default: .badData
     }
   }
 }
