@@ -110,6 +110,13 @@ package enum System {
     return (slash == path.startIndex ? "/" : String(path[..<slash]), path[slash...].dropFirst())
   }
 
+  /// A path from the root with every link followed; the path itself when nothing is there.
+  package static func absolute(_ path: String) -> String {
+    guard let resolved = unsafe realpath(path, nil) else { return path }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
+  }
+
   /// The kind bits of a path's mode, links followed; nil when nothing is there.
   package static func kind(of path: String) -> mode_t? {
     var status = stat()

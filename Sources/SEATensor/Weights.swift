@@ -71,6 +71,14 @@ package struct PackedMatrix: Sendable {
     self.group = group
   }
 
+  /// Whole panels of another matrix, whose size was checked with it.
+  init(part bytes: ByteView, rows: Int, columns: Int, group: Int) {
+    self.bytes = bytes
+    self.rows = rows
+    self.columns = columns
+    self.group = group
+  }
+
   var kernelArgument: csimd_q8_weights {
     unsafe csimd_q8_weights(panels: bytes.address, n: rows, k: columns, group: group)
   }

@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["convert", "quantize", "export"])
+  @Test(arguments: ["convert", "quantize", "export", "label"])
   func helpListsTheCommandsOfBothPrograms(command: String) throws {
     let help = try seaSucceeds("--help").text
     for own in ["run", "inspect", "tokenize", "probe"] { #expect(help.contains("\n  \(own) ")) }

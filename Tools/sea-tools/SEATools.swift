@@ -13,13 +13,20 @@ struct SEATools: ParsableCommand {
     abstract: "Make model files.",
     version: ModelFile.toolVersion,
     subcommands: [
-      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, WorldCommand.self,
-      EvalCommand.self,
+      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, LabelCommand.self,
+      TrainCommand.self, DataCommand.self,
+      WorldCommand.self, EvalCommand.self,
     ]
   )
 
   static func main() {
     System.occupyStandardDescriptors()
-    Program.main(SEATools.self, arguments: Array(CommandLine.arguments.dropFirst()))
+    var arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      arguments = try RecipeFile.expand(arguments)
+    } catch {
+      Program.fail(error, command: "sea train")
+    }
+    Program.main(SEATools.self, arguments: arguments)
   }
 }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocks one after the other, with activations kept or computed again.
+
+package import SEATensor
+
+/// The blocks of one part of a model.
+package struct BlockStack {
+  package let blocks: [TransformerBlock]
+  /// Distinguishes the stack's memory in a workspace.
+  let name: String
+
+  /// Blocks in order.
+  package init(_ blocks: [TransformerBlock], name: String) {
+    self.blocks = blocks
+    self.name = name
+  }
+
+  /// Room for the stack's input, which the caller fills.
+  func input(rows: Int, _ context: LayerContext) throws(LayerError) -> MatrixView<Float> {
+    try state(0, rows, context)
+  }
+
+  /// The residual stream before block `index`, after the last block for their number.
+  private func state(
+    _ index: Int,
+    _ rows: Int,
+    _ context: LayerContext
+  ) throws(LayerError) -> MatrixView<Float> {
+    try context.workspace.floats("\(name).state.\(index)", rows, blocks.first?.hidden ?? 0)
+  }
+
+  private func tape(
+    _ index: Int,
+    _ rows: Int,
+    _ mode: ActivationMode,
+    _ context: LayerContext
+  ) throws(LayerError) -> BlockTape {
+    try BlockTape(
+      for: blocks[index],
+      rows: rows,
+      name: "\(name).tape.\(mode == .keep ? index : 0)",
+      context
+    )
+  }
+
+  /// Runs all blocks on what `input` holds.
+  ///
+  /// - Parameters:
+  ///   - rows: positions of all sequences.
+  ///   - sequences: rows of each sequence.
+  ///   - rotary: rotates queries and keys.
+  ///   - mode: what is kept; without a backward pass to come, `.recompute` takes least memory.
+  ///   - isFinal: no backward pass follows, so not even inputs are kept.
+  ///   - context: execution and workspace.
+  /// - Returns: the last block's output.
+  /// - Throws: `LayerError.file` when memory cannot be had.
+  package func forward(
+    rows: Int,
+    sequences: [Range<Int>],
+    rotary: Rotary? = nil,
+    mode: ActivationMode,
+    isFinal: Bool = false,
+    _ context: LayerContext
+  ) throws(LayerError) -> MatrixView<Float> {
+    var x = try state(0, rows, context)
+    for (index, block) in blocks.enumerated() {
+      // Two states take turns where nothing is kept.
+      let y = try state(isFinal ? (index + 1) % 2 : index + 1, rows, context)
+      let tape = try tape(index, rows, isFinal ? .recompute : mode, context)
+      try block.forward(x, into: y, sequences: sequences, rotary: rotary, tape: tape, context)
+      x = y
+    }
+    return x
+  }
+
+  /// Turns the gradient of the output in `d` into that of the input, block by block from the last.
+  ///
+  /// - Throws: `LayerError.file`, or what the sink throws.
+  package func backward(
+    _ d: MatrixView<Float>,
+    sequences: [Range<Int>],
+    rotary: Rotary? = nil,
+    mode: ActivationMode,
+    _ context: LayerContext
+  ) throws {
+    for (index, block) in blocks.enumerated().reversed() {
+      let x = try state(index, d.rows, context)
+      let tape = try tape(index, d.rows, mode, context)
+      if mode == .recompute {
+        try block.forward(x, into: nil, sequences: sequences, rotary: rotary, tape: tape, context)
+      }
+      try block.backward(d, input: x, sequences: sequences, rotary: rotary, tape: tape, context)
+    }
+  }
+}
