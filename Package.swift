@@ -33,6 +33,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // MARK: - Device wing: libraries
@@ -96,18 +97,27 @@ let package = Package(
       swiftSettings: settings,
     ),
     .target(
-      name: "SEADataset",
-      dependencies: ["SEATensor", "SEAFormat", "SEAText"],
-      path: "Tools/SEADataset",
-      swiftSettings: settings,
-    ),
-    .target(
       name: "SEALabels",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
         "SEAQuantizer", "SEADataset", .product(name: "Crypto", package: "swift-crypto"),
       ],
       path: "Tools/SEALabels",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEADataset",
+      dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage"],
+      path: "Tools/SEADataset",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEATrainer",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEACheckpoint", "SEADataset",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEATrainer",
       swiftSettings: settings,
     ),
 
@@ -134,8 +144,9 @@ let package = Package(
       name: "sea-tools",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer", "SEADataset", "SEALabels", "SEACommandLine",
+        "SEAQuantizer", "SEADataset", "SEALabels", "SEATrainer", "SEACommandLine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ],
       path: "Tools/sea-tools",
       swiftSettings: settings,
@@ -201,6 +212,22 @@ let package = Package(
         "SEAFormat", "SEATensor", "TestSupport",
       ],
       resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEADatasetTests",
+      dependencies: [
+        "SEADataset", "SEACheckpoint", "SEAText", "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEATrainerTests",
+      dependencies: [
+        "SEATrainer", "SEADataset", "SEACheckpoint", "SEAModel", "SEAText", "SEAFormat",
+        "SEATensor",
+        "TestSupport", "sea-tools",
+      ],
       swiftSettings: testSettings,
     ),
     .testTarget(

@@ -27,10 +27,11 @@ import Testing
         bias: nil,
         into: scores
       )
-      let all = scores.array().enumerated()
-        .map { PatchLabel(word: $0.offset, score: sign.factor * $0.element) }
-        .filter { $0.score > 0 }
-        .sorted { $0.score == $1.score ? $0.word < $1.word : $0.score > $1.score }
+      var all: [PatchLabel] = []
+      for (word, cosine) in scores.array().enumerated() where sign.factor * cosine > 0 {
+        all.append(PatchLabel(word: word, score: sign.factor * cosine))
+      }
+      all.sort { $0.score == $1.score ? $0.word < $1.word : $0.score > $1.score }
       return Array(all.prefix(topN))
     }
   }
@@ -98,9 +99,13 @@ import Testing
       #expect(abs(extremes.highest[word] - (column.max() ?? 0)) < 0.02)
       #expect(abs(extremes.lowest[word] - (column.min() ?? 0)) < 0.02)
     }
-    let best = try #require(extremes.highest.indices.max { extremes.highest[$0] < extremes.highest[$1] })
+    let best = try #require(
+      extremes.highest.indices.max { extremes.highest[$0] < extremes.highest[$1] }
+    )
     #expect(extremes.rank(best, sign: .positive) == 1)
-    let lowest = try #require(extremes.lowest.indices.min { extremes.lowest[$0] < extremes.lowest[$1] })
+    let lowest = try #require(
+      extremes.lowest.indices.min { extremes.lowest[$0] < extremes.lowest[$1] }
+    )
     #expect(extremes.rank(lowest, sign: .negative) == 1)
   }
 }

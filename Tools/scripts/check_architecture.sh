@@ -14,7 +14,8 @@ unsafe_homes+='^Sources/SEAFormat/(AtomicFile(\+Folder)?|ByteIndex|CRC32C|ModelF
 unsafe_homes+='^Sources/SEAText/HashTables\.swift:|'
 unsafe_homes+='^Sources/SEAImage/(NativeDecoder|Resampler)\.swift:|^Sources/SEACommandLine/System\.swift:|'
 unsafe_homes+='^Tools/SEACheckpoint/(Weights/ElementDecoder|LowRank/LowRankDelta|Export/ExportFolder)\.swift:|'
-unsafe_homes+='^Tools/SEALabels/Run/FolderLock\.swift:'
+unsafe_homes+='^Tools/SEALabels/Run/FolderLock\.swift:|'
+unsafe_homes+='^Tools/SEADataset/ImageFolder\.swift:|^Tools/SEATrainer/Run/RunFiles\.swift:'
 
 found=0
 breach() { # TITLE, matching lines on standard input

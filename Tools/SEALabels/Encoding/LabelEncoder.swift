@@ -7,8 +7,8 @@ package import SEAImage
 package import SEAModel
 internal import SEAQuantizer
 package import SEARuntime
-internal import SEAText
 internal import SEATensor
+internal import SEAText
 
 /// How the weights of encoder and text tower are stored.
 package enum LabelWeights: String, Sendable, CaseIterable {

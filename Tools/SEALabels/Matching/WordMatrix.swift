@@ -63,7 +63,9 @@ package struct WordMatrix: Sendable {
 
   /// A matrix in memory.
   ///
-  /// - Parameter rows: `[words, joint]`, each of length 1.
+  /// - Parameters:
+  ///   - rows: `[words, joint]`, each of length 1.
+  ///   - pool: threads that pack.
   /// - Throws: `FileError.outOfMemory`, `WeightError`.
   package init(_ rows: MatrixView<Float>, pool: WorkerPool) throws {
     let packing = try PanelPacking(rows, pool: pool)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The labels of an image list, block by block, so that no moment can lose more than one.
 
-import SEAModel
 internal import SEADataset
 internal import SEAFormat
 internal import SEAImage
+import SEAModel
 package import SEARuntime
 import SEATensor
 
@@ -259,7 +259,7 @@ package final class LabelRun {
       do {
         let path = try data.path(pair.image)
         directions = try patches.directions(of: MappedFile(path: path).bytes, name: path)
-      } catch where settings.skipsBad && Self.isPicture(error) {
+      } catch  where settings.skipsBad && Self.isPicture(error) {
         continue
       }
       let extremes = try WordExtremes(directions, matrix, on: execution)
@@ -306,7 +306,7 @@ package final class LabelRun {
         block.sums.add(found.directions)
         block.records.append(encode(found.labels, name: name, header, format))
         done(nil)
-      } catch where Self.isPicture(error) {
+      } catch  where Self.isPicture(error) {
         guard settings.skipsBad else {
           throw Self.refusal(of: name, error)
         }
