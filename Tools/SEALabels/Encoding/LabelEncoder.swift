@@ -60,6 +60,7 @@ package final class LabelEncoder: Sendable {
   ) throws {
     var options = SourceOptions()
     options.recipe = recipe
+    options.takesTextTower = true
     let source = try SourceModel(path: path, options: options)
     digest = try Self.digest(of: source)
     let parts: [(name: String, isThere: Bool)] = [
