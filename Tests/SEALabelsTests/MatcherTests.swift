@@ -86,6 +86,21 @@ import Testing
     #expect(try matcher.match(patch, sign: .positive).labels[0].map(\.word) == [0, 1, 2, 3])
   }
 
+  @Test func moreCandidatesThanThereIsRoomForLoseNone() throws {
+    // All words are nearly one direction: int8 cannot tell them apart.
+    let axis = try directions(1, 24, seed: 13).array()
+    var random = SeededRandom(seed: 14)
+    let rows = try MatrixView<Float>(
+      (0..<9000).flatMap { _ in axis.map { $0 + Float.random(in: -2e-4...2e-4, using: &random) } },
+      columns: 24
+    )
+    let patches = try MatrixView<Float>(axis + axis.map { -$0 }, columns: 24)
+    let wanted = try Self.everyWord(patches, rows, topN: 7, sign: .positive)
+    let execution = try execution(2)
+    let matcher = Matcher(try WordMatrix(rows, pool: execution.pool), topN: 7, on: execution)
+    #expect(try matcher.match(patches, sign: .positive).labels == wanted)
+  }
+
   @Test func extremesRankTheBestPatchOfAWord() throws {
     let rows = try directions(20, 32, seed: 11)
     let list = try directions(200, 32, seed: 12)
