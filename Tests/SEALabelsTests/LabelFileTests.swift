@@ -3,10 +3,11 @@
 
 import SEAFormat
 import SEAImage
-@testable import SEALabels
 import SEATensor
 import TestSupport
 import Testing
+
+@testable import SEALabels
 
 @Suite struct LabelFileTests {
   static func header(
@@ -104,8 +105,10 @@ import Testing
       for (left, right) in zip(found, wanted) {
         #expect(left.map(\.word) == right.map(\.word))
         for (a, b) in zip(left, right) {
-          #expect(a.score > 0 && abs(a.score - b.score) <= largest / 255 * 0.501 + 1e-7
-            || b.score < largest / 255)
+          #expect(
+            a.score > 0 && abs(a.score - b.score) <= largest / 255 * 0.501 + 1e-7
+              || b.score < largest / 255
+          )
         }
       }
     }
@@ -314,9 +317,11 @@ import Testing
   @Test func nearestCellsMapOneGridToAnother() {
     let coarse = LabelGrid(rows: 2, columns: 2)
     let fine = LabelGrid(rows: 4, columns: 4)
-    #expect((0..<16).map { coarse.nearest(to: $0, of: fine) } == [
-      0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3,
-    ])
+    #expect(
+      (0..<16).map { coarse.nearest(to: $0, of: fine) } == [
+        0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3,
+      ]
+    )
     let clip = LabelGrid(rows: 24, columns: 24)
     let siglip = LabelGrid(rows: 27, columns: 27)
     #expect((0..<576).allSatisfy { clip.nearest(to: $0, of: clip) == $0 })

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Labels of a picture from pixels and words, against PyTorch's.
 
-@testable import SEALabels
 import SEARuntime
 import SEATensor
 import TestSupport
 import Testing
+
+@testable import SEALabels
 
 @Suite struct ReferenceLabelTests {
   private struct Outcome {

@@ -107,7 +107,8 @@ package struct LabelFile: Sendable {
     end: Int,
     _ refuse: (String) -> LabelError
   ) throws(LabelError) {
-    let places = [start, trailer.sums, trailer.vocabulary, trailer.index, trailer.keys]
+    let places =
+      [start, trailer.sums, trailer.vocabulary, trailer.index, trailer.keys]
       + [trailer.keyText, end]
     guard zip(places, places.dropFirst()).allSatisfy({ $0 <= $1 }) else {
       throw refuse("its tables do not lie within the file, one after the other")

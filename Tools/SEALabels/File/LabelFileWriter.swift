@@ -85,12 +85,16 @@ final class LabelFileWriter {
     }
     try add(sums.bytes)
     trailer.vocabulary = file.count
-    try addAll(words.ends) { LittleEndian.bytes(UInt64($0)) } to: { bytes throws(LabelError) in
+    try addAll(words.ends) {
+      LittleEndian.bytes(UInt64($0))
+    } to: { bytes throws(LabelError) in
       try add(bytes)
     }
     try add(words.bytes)
     trailer.index = file.count
-    try addAll(offsets) { LittleEndian.bytes($0) } to: { bytes throws(LabelError) in
+    try addAll(offsets) {
+      LittleEndian.bytes($0)
+    } to: { bytes throws(LabelError) in
       try add(bytes)
     }
     trailer.keys = file.count
@@ -105,7 +109,9 @@ final class LabelFileWriter {
       try add(bytes)
     }
     trailer.keyText = file.count
-    try addAll(order) { Array(keys.bytes[keys.range($0)]) } to: { bytes throws(LabelError) in
+    try addAll(order) {
+      Array(keys.bytes[keys.range($0)])
+    } to: { bytes throws(LabelError) in
       try add(bytes)
     }
     trailer.sectionsCRC = crc.value

@@ -93,9 +93,7 @@ struct LabelRecordFormat: Sendable {
       )
   }
 
-  /// A record of all labels.
-  ///
-  /// - Parameter labels: of each patch, at most `topN`, by falling score.
+  /// A record of all labels: of each patch, at most `topN`, by falling score.
   func encode(labels: [[PatchLabel]], isSkipped: Bool = false) -> [UInt8] {
     precondition(labels.count == grid.patches, "\(labels.count) patches of \(grid.patches)")
     let largest = labels.reduce(0) { max($0, $1.first?.score ?? 0) }
