@@ -187,6 +187,14 @@ let package = Package(
       swiftSettings: testSettings,
     ),
     .testTarget(
+      name: "SEALayersTests",
+      dependencies: [
+        "SEALayers", "SEACheckpoint", "SEAModel", "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
       name: "EndToEndTests",
       dependencies: ["SEAFormat", "SEATensor", "TestSupport", "sea", "sea-tools"],
       resources: [.copy("Fixtures")],

@@ -53,6 +53,12 @@ package struct AttentionStatistics {
   package let maxima: MatrixView<Float>
   /// 1 / Σ exp(score - largest).
   package let inverses: MatrixView<Float>
+
+  /// Room of `[heads, rows of q]` each.
+  package init(maxima: MatrixView<Float>, inverses: MatrixView<Float>) {
+    self.maxima = maxima
+    self.inverses = inverses
+  }
 }
 
 /// `out = softmax(scale · q kᵀ) v`, blocks of queries at a time: probabilities of a whole sequence are
