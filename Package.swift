@@ -132,6 +132,13 @@ let package = Package(
       path: "Tools/sea-tools",
       swiftSettings: settings,
     ),
+    // Times SEALayers on shapes of large models; no part of any product.
+    .executableTarget(
+      name: "layer-bench",
+      dependencies: ["SEALayers", "SEAModel", "SEATensor"],
+      path: "Tools/layer-bench",
+      swiftSettings: settings,
+    ),
 
     // MARK: - Tests
 

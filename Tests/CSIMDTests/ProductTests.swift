@@ -15,7 +15,8 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
 
   /// Below, at, above and far from register tiles of 6×16 and 12×32 and blocks of 256, 512 and 768.
   static let all = [
-    ProductShape(m: 1, n: 1, k: 1), ProductShape(m: 5, n: 15, k: 2), ProductShape(m: 6, n: 16, k: 16),
+    ProductShape(m: 1, n: 1, k: 1), ProductShape(m: 5, n: 15, k: 2),
+    ProductShape(m: 6, n: 16, k: 16),
     ProductShape(m: 12, n: 32, k: 17), ProductShape(m: 13, n: 33, k: 31),
     ProductShape(m: 23, n: 47, k: 33), ProductShape(m: 25, n: 64, k: 257),
     ProductShape(m: 3, n: 530, k: 513), ProductShape(m: 781, n: 18, k: 9),
@@ -38,12 +39,22 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
           let edge: GuardedEdge = index % 2 == 0 ? .low : .high
           let results = try [Level.scalar, level].map {
             try $0.training(edge: edge).product(
-              (a, form), (b, other), m: m, n: n, k: k, c: c, cStride: stride,
-              accumulates: index % 2 == 1, rounding: rounding)
+              (a, form),
+              (b, other),
+              m: m,
+              n: n,
+              k: k,
+              c: c,
+              cStride: stride,
+              accumulates: index % 2 == 1,
+              rounding: rounding
+            )
           }
           expectSameBits(
-            results[1], results[0],
-            "\(form.testDescription) · \(other.testDescription) \(rounding)")
+            results[1],
+            results[0],
+            "\(form.testDescription) · \(other.testDescription) \(rounding)"
+          )
         }
       }
     }
@@ -51,12 +62,15 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
 
   @Test(
     .enabled(if: csimd_bf16_available(), "this machine has no AVX-512 BF16"),
-    arguments: ProductShape.all)
+    arguments: ProductShape.all
+  )
   func processorsOwnProductsAreWithinTheirBound(_ shape: ProductShape) throws {
     var random = SeededRandom(seed: 201)
     let (m, n, k) = (shape.m, shape.n, shape.k)
     let native = TrainingTable(
-      table: try #require(csimd_train_table_for(.avx512vnni)), edge: .high)
+      table: try #require(csimd_train_table_for(.avx512vnni)),
+      edge: .high
+    )
     #expect(native.table.pointee.multiplies_bf16)
     let scalar = try Level.scalar.training()
     let a = random.floats(m * k)
@@ -66,8 +80,16 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
       for other in Operand.all {
         let results = [native, scalar].map {
           $0.product(
-            (a, form), (b, other), m: m, n: n, k: k, c: c, cStride: n, accumulates: false,
-            rounding: .bf16)
+            (a, form),
+            (b, other),
+            m: m,
+            n: n,
+            k: k,
+            c: c,
+            cStride: n,
+            accumulates: false,
+            rounding: .bf16
+          )
         }
         for i in 0..<m {
           for j in 0..<n {
@@ -101,21 +123,43 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
     for kernels in tables {
       for rounding in TrainingTable.Rounding.allCases {
         let whole = kernels.product(
-          (a, plain), (b, plain), m: m, n: n, k: k, c: [Float](repeating: 0, count: m * n),
-          cStride: n, accumulates: false, rounding: rounding)
+          (a, plain),
+          (b, plain),
+          m: m,
+          n: n,
+          k: k,
+          c: [Float](repeating: 0, count: m * n),
+          cStride: n,
+          accumulates: false,
+          rounding: rounding
+        )
         let rows = 17..<22
         let part = kernels.product(
-          (Array(a[rows.lowerBound * k..<rows.upperBound * k]), plain), (b, plain),
-          m: rows.count, n: n, k: k, c: [Float](repeating: 0, count: rows.count * n), cStride: n,
-          accumulates: false, rounding: rounding)
+          (Array(a[rows.lowerBound * k..<rows.upperBound * k]), plain),
+          (b, plain),
+          m: rows.count,
+          n: n,
+          k: k,
+          c: [Float](repeating: 0, count: rows.count * n),
+          cStride: n,
+          accumulates: false,
+          rounding: rounding
+        )
         expectSameBits(part, Array(whole[rows.lowerBound * n..<rows.upperBound * n]), "rows")
         let columns = 9..<52
         var narrow: [Float] = []
         for row in 0..<k { narrow += b[row * n + 9..<row * n + 52] }
         let side = kernels.product(
-          (a, plain), (narrow, plain), m: m, n: columns.count, k: k,
-          c: [Float](repeating: 0, count: m * columns.count), cStride: columns.count,
-          accumulates: false, rounding: rounding)
+          (a, plain),
+          (narrow, plain),
+          m: m,
+          n: columns.count,
+          k: k,
+          c: [Float](repeating: 0, count: m * columns.count),
+          cStride: columns.count,
+          accumulates: false,
+          rounding: rounding
+        )
         var expected: [Float] = []
         for row in 0..<m { expected += whole[row * n + 9..<row * n + 52] }
         expectSameBits(side, expected, "columns")
@@ -127,8 +171,16 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
     let plain = Operand(isHalf: false, isTransposed: false)
     for accumulates in [false, true] {
       let result = try level.training().product(
-        ([], plain), ([], plain), m: 2, n: 3, k: 0, c: [1, 2, 3, 4, 5, 6], cStride: 3,
-        accumulates: accumulates, rounding: .none)
+        ([], plain),
+        ([], plain),
+        m: 2,
+        n: 3,
+        k: 0,
+        c: [1, 2, 3, 4, 5, 6],
+        cStride: 3,
+        accumulates: accumulates,
+        rounding: .none
+      )
       #expect(result == (accumulates ? [1, 2, 3, 4, 5, 6] : [0, 0, 0, 0, 0, 0]))
     }
   }

@@ -60,7 +60,9 @@ struct TrainingTable {
   ) -> [Float] {
     let result = guarded(c)
     let scratch = UnsafeMutableRawPointer.allocate(
-      byteCount: Int(CSIMD_PRODUCT_SCRATCH), alignment: 64)
+      byteCount: Int(CSIMD_PRODUCT_SCRATCH),
+      alignment: 64
+    )
     defer { scratch.deallocate() }
     func stored(_ values: [Float], _ rows: Int, _ columns: Int, _ form: Operand) -> [Float] {
       let (height, width) = form.isTransposed ? (columns, rows) : (rows, columns)
@@ -76,7 +78,9 @@ struct TrainingTable {
       return result
     }
     let (left, right) = (stored(a.values, m, k, a.form), stored(b.values, k, n, b.form))
-    let (floats, halves) = ([left, right], [left, right].map { $0.map { UInt16($0.bitPattern >> 16) } })
+    let (floats, halves) = (
+      [left, right], [left, right].map { $0.map { UInt16($0.bitPattern >> 16) } }
+    )
     let floatBuffers = floats.map { guarded($0) }
     let halfBuffers = halves.map { guarded($0) }
     func operand(_ index: Int, _ form: Operand, _ width: Int) -> csimd_operand {
@@ -110,58 +114,121 @@ struct TrainingTable {
   }
 
   func normBackward(
-    _ x: [Float], _ dy: [Float], m: Int, k: Int, stride: Int, weight: [Float],
-    isCentered: Bool, dx: [Float]
+    _ x: [Float],
+    _ dy: [Float],
+    m: Int,
+    k: Int,
+    stride: Int,
+    weight: [Float],
+    isCentered: Bool,
+    dx: [Float]
   ) -> (dx: [Float], statistics: [Float]) {
     let (input, gradient, w) = (guarded(x), guarded(dy), guarded(weight))
     let (result, statistics) = (guarded(dx), guarded([Float](repeating: unwritten, count: 2 * m)))
     table.pointee.norm_backward(
-      input.pointer, stride, gradient.pointer, stride, m, k, w.pointer, 1e-5, isCentered,
-      result.pointer, stride, statistics.pointer)
+      input.pointer,
+      stride,
+      gradient.pointer,
+      stride,
+      m,
+      k,
+      w.pointer,
+      1e-5,
+      isCentered,
+      result.pointer,
+      stride,
+      statistics.pointer
+    )
     return (finish(result), finish(statistics))
   }
 
   func normWeightBackward(
-    _ x: [Float], _ dy: [Float], m: Int, k: Int, stride: Int, statistics: [Float],
-    dweight: [Float], dbias: [Float]?
+    _ x: [Float],
+    _ dy: [Float],
+    m: Int,
+    k: Int,
+    stride: Int,
+    statistics: [Float],
+    dweight: [Float],
+    dbias: [Float]?
   ) -> [Float] {
     let (input, gradient, s) = (guarded(x), guarded(dy), guarded(statistics))
     let (weight, bias) = (guarded(dweight), dbias.map { guarded($0) })
     table.pointee.norm_weight_backward(
-      input.pointer, stride, gradient.pointer, stride, m, k, s.pointer, weight.pointer,
-      bias?.pointer)
+      input.pointer,
+      stride,
+      gradient.pointer,
+      stride,
+      m,
+      k,
+      s.pointer,
+      weight.pointer,
+      bias?.pointer
+    )
     return finish(weight) + (bias.map { finish($0) } ?? [])
   }
 
   func activateBackward(_ f: csimd_activation, _ x: [Float], _ dy: [Float]) -> [Float] {
     let (input, gradient) = (guarded(x), guarded(dy))
     table.pointee.activate_backward(
-      f, input.pointer, gradient.pointer, gradient.pointer, x.count)
+      f,
+      input.pointer,
+      gradient.pointer,
+      gradient.pointer,
+      x.count
+    )
     return finish(gradient)
   }
 
   func gateBackward(
-    _ f: csimd_activation, _ gate: [Float], _ up: [Float], _ dy: [Float]
+    _ f: csimd_activation,
+    _ gate: [Float],
+    _ up: [Float],
+    _ dy: [Float]
   ) -> [Float] {
     let (left, right, gradient) = (guarded(gate), guarded(up), guarded(dy))
     table.pointee.gate_backward(
-      f, left.pointer, right.pointer, gradient.pointer, left.pointer, right.pointer, gate.count)
+      f,
+      left.pointer,
+      right.pointer,
+      gradient.pointer,
+      left.pointer,
+      right.pointer,
+      gate.count
+    )
     return finish(left) + finish(right)
   }
 
   /// What attention_softmax (`saved` nil) or attention_probabilities make of scores, and what is saved.
   func softmax(
-    _ scores: [Float], queries: Int, keys: Int, stride: Int, firstQuery: Int, firstKey: Int,
-    window: Int, isCausal: Bool, saved: [Float]? = nil
+    _ scores: [Float],
+    queries: Int,
+    keys: Int,
+    stride: Int,
+    firstQuery: Int,
+    firstKey: Int,
+    window: Int,
+    isCausal: Bool,
+    saved: [Float]? = nil
   ) -> (p: [Float], saved: [Float]) {
     let p = guarded(scores)
     let maxima = guarded(
-      saved.map { Array($0[..<queries]) } ?? [Float](repeating: unwritten, count: queries))
+      saved.map { Array($0[..<queries]) } ?? [Float](repeating: unwritten, count: queries)
+    )
     let inverses = guarded(
-      saved.map { Array($0[queries...]) } ?? [Float](repeating: unwritten, count: queries))
+      saved.map { Array($0[queries...]) } ?? [Float](repeating: unwritten, count: queries)
+    )
     var argument = csimd_scores(
-      s: p.pointer, stride: stride, queries: queries, keys: keys, first_query: firstQuery,
-      first_key: firstKey, window: window, scale: 0.37, causal: isCausal)
+      s: p.pointer,
+      stride: stride,
+      queries: queries,
+      keys: keys,
+      first_query: firstQuery,
+      first_key: firstKey,
+      window: window,
+      scale: 0.37,
+      causal: isCausal
+    )
     if saved == nil {
       table.pointee.attention_softmax(&argument, maxima.pointer, inverses.pointer)
     } else {
@@ -171,11 +238,24 @@ struct TrainingTable {
   }
 
   func softmaxBackward(
-    _ p: [Float], _ d: [Float], m: Int, n: Int, stride: Int, delta: [Float]
+    _ p: [Float],
+    _ d: [Float],
+    m: Int,
+    n: Int,
+    stride: Int,
+    delta: [Float]
   ) -> [Float] {
     let (left, right, shift) = (guarded(p), guarded(d), guarded(delta))
     table.pointee.softmax_backward(
-      left.pointer, stride, right.pointer, stride, m, n, shift.pointer, 0.7)
+      left.pointer,
+      stride,
+      right.pointer,
+      stride,
+      m,
+      n,
+      shift.pointer,
+      0.7
+    )
     return finish(right)
   }
 
@@ -187,7 +267,12 @@ struct TrainingTable {
   }
 
   func softmaxUpdate(
-    _ x: [Float], m: Int, n: Int, stride: Int, maxima: [Float], sums: [Float]
+    _ x: [Float],
+    m: Int,
+    n: Int,
+    stride: Int,
+    maxima: [Float],
+    sums: [Float]
   ) -> [Float] {
     let (input, top, total) = (guarded(x), guarded(maxima), guarded(sums))
     table.pointee.softmax_update(input.pointer, stride, m, n, top.pointer, total.pointer)
@@ -195,7 +280,12 @@ struct TrainingTable {
   }
 
   func softmaxFinish(
-    _ x: [Float], m: Int, n: Int, stride: Int, maxima: [Float], factors: [Float]
+    _ x: [Float],
+    m: Int,
+    n: Int,
+    stride: Int,
+    maxima: [Float],
+    factors: [Float]
   ) -> [Float] {
     let (input, top, factor) = (guarded(x), guarded(maxima), guarded(factors))
     table.pointee.softmax_finish(input.pointer, stride, m, n, top.pointer, factor.pointer)
@@ -220,18 +310,32 @@ struct TrainingTable {
   }
 
   func adamW(
-    _ step: csimd_adamw, _ w: [Float], _ m: [Float], _ v: [Float], _ g: [Float]
+    _ step: csimd_adamw,
+    _ w: [Float],
+    _ m: [Float],
+    _ v: [Float],
+    _ g: [Float]
   ) -> [Float] {
     var argument = step
     let (weights, first, second) = (guarded(w), guarded(m), guarded(v))
     let gradient = guarded(g)
     table.pointee.adamw(
-      &argument, weights.pointer, first.pointer, second.pointer, gradient.pointer, w.count)
+      &argument,
+      weights.pointer,
+      first.pointer,
+      second.pointer,
+      gradient.pointer,
+      w.count
+    )
     return finish(weights) + finish(first) + finish(second)
   }
 
   func unpack(
-    _ w: PackedWeights, rows: Range<Int>, columns: Range<Int>, isHalf: Bool, stride: Int
+    _ w: PackedWeights,
+    rows: Range<Int>,
+    columns: Range<Int>,
+    isHalf: Bool,
+    stride: Int
   ) -> [Float] {
     let panels = guarded(w.bytes)
     var weights = csimd_q8_weights(panels: panels.pointer, n: w.n, k: w.k, group: w.group)
@@ -240,11 +344,16 @@ struct TrainingTable {
     let halves = guarded([UInt16](repeating: 0x1234, count: count))
     withExtendedLifetime(panels) {
       table.pointee.q8_unpack(
-        &weights, rows.lowerBound, rows.count, columns.lowerBound, columns.count,
+        &weights,
+        rows.lowerBound,
+        rows.count,
+        columns.lowerBound,
+        columns.count,
         isHalf ? .bf16 : .f32,
         isHalf
           ? UnsafeMutableRawPointer(halves.pointer) : UnsafeMutableRawPointer(floats.pointer),
-        stride)
+        stride
+      )
     }
     return isHalf
       ? finish(halves).map { Float(bitPattern: UInt32($0) << 16) } : finish(floats)

@@ -33,11 +33,26 @@ import Testing
         let results = try [Level.scalar, level].map { level in
           let kernels = try level.training(edge: edge)
           let (dx, statistics) = kernels.normBackward(
-            x, dy, m: m, k: k, stride: stride, weight: weight, isCentered: isCentered, dx: dx)
+            x,
+            dy,
+            m: m,
+            k: k,
+            stride: stride,
+            weight: weight,
+            isCentered: isCentered,
+            dx: dx
+          )
           return dx + statistics
             + kernels.normWeightBackward(
-              x, dy, m: m, k: k, stride: stride, statistics: statistics, dweight: dweight,
-              dbias: isCentered ? dbias : nil)
+              x,
+              dy,
+              m: m,
+              k: k,
+              stride: stride,
+              statistics: statistics,
+              dweight: dweight,
+              dbias: isCentered ? dbias : nil
+            )
         }
         expectSameBits(results[1], results[0], isCentered ? "layer norm" : "RMS norm")
       }
@@ -97,13 +112,34 @@ import Testing
         let results = try [Level.scalar, level].map { level in
           let kernels = try level.training(edge: edge)
           let first = kernels.softmax(
-            scores, queries: queries, keys: keys, stride: stride, firstQuery: 9 + max(keys - 5, 0),
-            firstKey: 9, window: window, isCausal: isCausal)
+            scores,
+            queries: queries,
+            keys: keys,
+            stride: stride,
+            firstQuery: 9 + max(keys - 5, 0),
+            firstKey: 9,
+            window: window,
+            isCausal: isCausal
+          )
           let again = kernels.softmax(
-            scores, queries: queries, keys: keys, stride: stride, firstQuery: 9 + max(keys - 5, 0),
-            firstKey: 9, window: window, isCausal: isCausal, saved: first.saved)
+            scores,
+            queries: queries,
+            keys: keys,
+            stride: stride,
+            firstQuery: 9 + max(keys - 5, 0),
+            firstKey: 9,
+            window: window,
+            isCausal: isCausal,
+            saved: first.saved
+          )
           let back = kernels.softmaxBackward(
-            first.p, d, m: queries, n: keys, stride: stride, delta: delta)
+            first.p,
+            d,
+            m: queries,
+            n: keys,
+            stride: stride,
+            delta: delta
+          )
           return (first, again, back)
         }
         expectSameBits(results[1].0.p, results[0].0.p, "probabilities")
@@ -122,8 +158,15 @@ import Testing
     let kernels = try level.training()
     // Query at position 6 with a window of 3 sees keys 4, 5, 6; column 0 is key 2.
     let result = kernels.softmax(
-      [Float](repeating: 1, count: 8), queries: 1, keys: 8, stride: 8, firstQuery: 6,
-      firstKey: 2, window: 3, isCausal: true)
+      [Float](repeating: 1, count: 8),
+      queries: 1,
+      keys: 8,
+      stride: 8,
+      firstQuery: 6,
+      firstKey: 2,
+      window: 3,
+      isCausal: true
+    )
     #expect(result.p.map { $0 > 0 } == [false, false, true, true, true, false, false, false])
   }
 
@@ -160,7 +203,13 @@ import Testing
     for start in stride(from: 0, to: 300, by: 70) {
       let part = Array(x[start..<min(start + 70, 300)])
       state = kernels.softmaxUpdate(
-        part, m: 1, n: part.count, stride: part.count, maxima: [state[0]], sums: [state[1]])
+        part,
+        m: 1,
+        n: part.count,
+        stride: part.count,
+        maxima: [state[0]],
+        sums: [state[1]]
+      )
     }
     let top = x.map { Double($0) }.max() ?? 0
     let exact = x.reduce(0.0) { $0 + exp(Double($1) - top) }
@@ -169,14 +218,22 @@ import Testing
   }
 
   @Test(arguments: Level.allCases, [1, 16, 37]) func adamWIsItsFormula(
-    _ level: Level, _ count: Int
+    _ level: Level,
+    _ count: Int
   ) throws {
     var random = SeededRandom(seed: 215)
     let (w, g) = (random.floats(count), random.floats(count))
     let (m, v) = (random.floats(count), random.floats(count).map { abs($0) })
     let step = csimd_adamw(
-      clip: 0.5, decay: 0.99, rest1: 0.1, beta2: 0.999, rest2: 0.001, step: 0.02, root: 3,
-      epsilon: 1e-8)
+      clip: 0.5,
+      decay: 0.99,
+      rest1: 0.1,
+      beta2: 0.999,
+      rest2: 0.001,
+      step: 0.02,
+      root: 3,
+      epsilon: 1e-8
+    )
     let scalar = try Level.scalar.training().adamW(step, w, m, v, g)
     for edge in GuardedEdge.allCases {
       expectSameBits(try level.training(edge: edge).adamW(step, w, m, v, g), scalar)
@@ -194,19 +251,28 @@ import Testing
 
   @Test(arguments: Level.vector, [(70, 200, 32), (33, 64, 64), (5, 130, 96), (64, 31, 32)])
   func unpackedWeightsHaveTheBitsOfScalar(
-    _ level: Level, _ shape: (n: Int, k: Int, group: Int)
+    _ level: Level,
+    _ shape: (n: Int, k: Int, group: Int)
   ) throws {
     var random = SeededRandom(seed: 216)
     let w = PackedWeights(
-      random.floats(shape.n * shape.k), n: shape.n, k: shape.k, group: shape.group)
+      random.floats(shape.n * shape.k),
+      n: shape.n,
+      k: shape.k,
+      group: shape.group
+    )
     let firstRow = shape.n > 32 ? 32 : 0
     let firstColumn = shape.k > 64 ? 64 : 0
     for edge in GuardedEdge.allCases {
       for isHalf in [false, true] {
         let results = try [Level.scalar, level].map {
           try $0.training(edge: edge).unpack(
-            w, rows: firstRow..<shape.n, columns: firstColumn..<shape.k, isHalf: isHalf,
-            stride: shape.k - firstColumn + 3)
+            w,
+            rows: firstRow..<shape.n,
+            columns: firstColumn..<shape.k,
+            isHalf: isHalf,
+            stride: shape.k - firstColumn + 3
+          )
         }
         expectSameBits(results[1], results[0], isHalf ? "bf16" : "f32")
       }

@@ -29,15 +29,25 @@ import Testing
     }
     for (values, part) in [(dx, "dX"), (dt, "dT")] {
       expectClose(
-        values.array(), try reference["\(name).\(part)"], relative: 1e-4, absolute: 1e-6, part)
+        values.array(),
+        try reference["\(name).\(part)"],
+        relative: 1e-4,
+        absolute: 1e-6,
+        part
+      )
     }
     let dtau = try reference.number("\(name).dtau")
     #expect(abs(result.temperatureGradient - dtau) <= 1e-4 * abs(dtau) + 1e-6)
     // The other parameter of the same temperature: dL/dp = -τ dL/dτ.
     let other = try loss.run(
-      x, t, temperature: .logScale(Float(log(1 / Double(tau)))), dx: nil)
+      x,
+      t,
+      temperature: .logScale(Float(log(1 / Double(tau)))),
+      dx: nil
+    )
     #expect(
-      abs(other.temperatureGradient + Double(tau) * dtau) <= 1e-4 * abs(dtau * Double(tau)) + 1e-6)
+      abs(other.temperatureGradient + Double(tau) * dtau) <= 1e-4 * abs(dtau * Double(tau)) + 1e-6
+    )
   }
 
   @Test func publishedValuesAreMet() throws {
@@ -72,7 +82,8 @@ import Testing
     for weight: Float in [1, 0.5] {
       let dx = try MatrixView<Float>(rows: 600, columns: 8)
       results.append(
-        try loss.run(x, t, temperature: .tau(0.1), weight: weight, dx: dx))
+        try loss.run(x, t, temperature: .tau(0.1), weight: weight, dx: dx)
+      )
       gradients.append(dx.array())
     }
     #expect(results[0].loss == results[1].loss)
@@ -87,15 +98,24 @@ import Testing
     let loss = SigmoidLoss(on: try execution())
     func value(_ x: [Float], _ t: [Float], _ p: Float, _ bias: Float) throws -> Double {
       try loss.run(
-        MatrixView(x, columns: width), MatrixView(t, columns: width), logScale: p, bias: bias,
-        dx: nil, dt: nil
+        MatrixView(x, columns: width),
+        MatrixView(t, columns: width),
+        logScale: p,
+        bias: bias,
+        dx: nil,
+        dt: nil
       ).loss
     }
     let dx = try MatrixView<Float>(rows: pairs, columns: width)
     let dt = try MatrixView<Float>(rows: pairs, columns: width)
     let result = try loss.run(
-      MatrixView(values.x, columns: width), MatrixView(values.t, columns: width), logScale: 1.2,
-      bias: -0.7, dx: dx, dt: dt)
+      MatrixView(values.x, columns: width),
+      MatrixView(values.t, columns: width),
+      logScale: 1.2,
+      bias: -0.7,
+      dx: dx,
+      dt: dt
+    )
     let h: Float = 0.01
     let slopes = try values.x.indices.map { index -> Float in
       var (up, down) = (values.x, values.x)

@@ -26,7 +26,12 @@ import Testing
     for (name, expected) in reference.values where name.hasPrefix("grad.") {
       let own = canonical(String(name.dropFirst(5)))
       expectClose(
-        try gradient(own, model), expected, relative: relative, cosine: cosine, own)
+        try gradient(own, model),
+        expected,
+        relative: relative,
+        cosine: cosine,
+        own
+      )
     }
   }
 
@@ -34,7 +39,10 @@ import Testing
   func languageModelMeetsPyTorch(_ mode: ActivationMode) throws {
     let reference = try Reference("lm-loss/reference.safetensors")
     let model = try TrainableModel(
-      TinyModels.llama(), options: Self.options(mode), on: execution())
+      TinyModels.llama(),
+      options: Self.options(mode),
+      on: execution()
+    )
     let sample = try reference.sample(ids: "input_ids", labels: "labels")
     let result = try model.forwardBackward([sample])
     let loss = try reference.number("loss")
@@ -48,10 +56,17 @@ import Testing
   @Test func rowsOfUnequalLengthShareOneMean() throws {
     let reference = try Reference("lm-loss/reference.safetensors")
     let model = try TrainableModel(
-      TinyModels.llama(), options: Self.options(), on: execution())
+      TinyModels.llama(),
+      options: Self.options(),
+      on: execution()
+    )
     let samples = try (0..<2).map {
       try reference.sample(
-        ids: "batch.input_ids", labels: "batch.labels", row: $0, mask: "batch.attention_mask")
+        ids: "batch.input_ids",
+        labels: "batch.labels",
+        row: $0,
+        mask: "batch.attention_mask"
+      )
     }
     #expect(samples[0].ids.count != samples[1].ids.count)
     let result = try model.forwardBackward(samples)
@@ -64,7 +79,11 @@ import Testing
     let reference = try Reference("lm-loss/reference.safetensors")
     let samples = try (0..<2).map {
       try reference.sample(
-        ids: "batch.input_ids", labels: "batch.labels", row: $0, mask: "batch.attention_mask")
+        ids: "batch.input_ids",
+        labels: "batch.labels",
+        row: $0,
+        mask: "batch.attention_mask"
+      )
     }
     let models = try (0..<2).map { _ in
       try TrainableModel(TinyModels.llama(), options: Self.options(), on: execution())
@@ -121,7 +140,10 @@ import Testing
   func multimodalModelMeetsPyTorch(_ mode: ActivationMode) throws {
     let reference = try Reference("mm-loss/reference.safetensors")
     let model = try TrainableModel(
-      TinyModels.multimodal(), options: Self.options(mode), on: execution())
+      TinyModels.multimodal(),
+      options: Self.options(mode),
+      on: execution()
+    )
     var announced: [String] = []
     var ranges: [Range<Int>] = []
     let result = try model.forwardBackward(
@@ -168,8 +190,10 @@ import Testing
     for precision in ProductPrecision.allCases {
       let models = try (1...2).map {
         try TrainableModel(
-          TinyModels.multimodal(), options: Self.options(),
-          on: execution(precision, threads: $0))
+          TinyModels.multimodal(),
+          options: Self.options(),
+          on: execution(precision, threads: $0)
+        )
       }
       let samples = try Self.multimodalSamples(reference)
       let losses = try models.map { try $0.forwardBackward(samples).generationLoss }
@@ -178,7 +202,8 @@ import Testing
         guard let first = parameter.gradient else { continue }
         #expect(
           bits(first.array()) == bits(try gradient(parameter.name, models[1])),
-          "\(precision) \(parameter.name)")
+          "\(precision) \(parameter.name)"
+        )
       }
     }
   }
@@ -202,7 +227,8 @@ import Testing
       #expect(parameter.name.hasPrefix("adapter."))
       #expect(
         bits(try gradient(parameter.name, models[0]))
-          == bits(try gradient(parameter.name, models[1])))
+          == bits(try gradient(parameter.name, models[1]))
+      )
     }
   }
 
@@ -222,7 +248,10 @@ import Testing
     var options = TrainingOptions(trained: [.adapter])
     options.frozenStorage = storage
     let model = try TrainableModel(
-      TinyModels.multimodal(), options: options, on: execution(precision))
+      TinyModels.multimodal(),
+      options: options,
+      on: execution(precision)
+    )
     #expect(model.parameters["llm.blk.0.mlp.up.weight"]?.storage == storage)
     let result = try model.forwardBackward(Self.multimodalSamples(reference))
     let loss = try reference.number("loss")
@@ -231,13 +260,21 @@ import Testing
       let (layer, part) = (name.first == "0" ? 0 : 2, name.dropFirst(2))
       let expected = try reference["grad.model.mm_projector.\(layer).\(part)"]
       expectClose(
-        try gradient("adapter.\(name)", model), expected, relative: 1, cosine: cosine, name)
+        try gradient("adapter.\(name)", model),
+        expected,
+        relative: 1,
+        cosine: cosine,
+        name
+      )
     }
   }
 
   @Test func badSamplesAreRefused() throws {
     let model = try TrainableModel(
-      TinyModels.llama(), options: Self.options(), on: execution())
+      TinyModels.llama(),
+      options: Self.options(),
+      on: execution()
+    )
     #expect(throws: LayerError.token(id: 9999, vocab: 768)) {
       _ = try model.forwardBackward([TrainingSample(ids: [1, 9999], isTarget: [false, true])])
     }
@@ -254,7 +291,8 @@ import Testing
     let folder = try #require(Fixtures.shared) + "/sea/stage1-step"
     let reference = try Reference(folder + "/reference.safetensors")
     let json = try JSONSerialization.jsonObject(
-      with: Data(contentsOf: URL(fileURLWithPath: folder + "/samples.json")))
+      with: Data(contentsOf: URL(fileURLWithPath: folder + "/samples.json"))
+    )
     let entries =
       try #require((json as? [Any]) ?? (json as? [String: Any])?["samples"] as? [Any])
     let pairs = try entries.map { entry -> (row: Int, patch: Int) in
@@ -265,11 +303,16 @@ import Testing
       )
     }
     let model = try TrainableModel(
-      TinyModels.multimodal(), options: TrainingOptions(trained: [.adapter]), on: execution())
+      TinyModels.multimodal(),
+      options: TrainingOptions(trained: [.adapter]),
+      on: execution()
+    )
     let samples = try (0..<2).map {
       try reference.sample(
-        ids: "row\($0).ids", labels: "row\($0).labels",
-        pictures: [.pixels(try TinyModels.pixels($0))])
+        ids: "row\($0).ids",
+        labels: "row\($0).labels",
+        pictures: [.pixels(try TinyModels.pixels($0))]
+      )
     }
     let t = try MatrixView(try reference["step0.T"], columns: 72)
     let loss = ContrastiveLoss(on: model.execution)
@@ -284,11 +327,19 @@ import Testing
           x.rows(index..<index + 1).copy(from: visual.rows.rows(place..<place + 1))
         }
         expectClose(
-          x.array(), try reference["step0.X"], relative: 0, absolute: 5e-4, "pairs")
+          x.array(),
+          try reference["step0.X"],
+          relative: 0,
+          absolute: 5e-4,
+          "pairs"
+        )
         measured = try loss.run(x, t, temperature: .tau(0.07), dx: dx)
         for (index, place) in places.enumerated() {
           model.execution.kernels.add(
-            dx.rows(index..<index + 1), times: 1, to: visual.gradients.rows(place..<place + 1))
+            dx.rows(index..<index + 1),
+            times: 1,
+            to: visual.gradients.rows(place..<place + 1)
+          )
         }
       }
     )

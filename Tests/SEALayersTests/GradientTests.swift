@@ -39,11 +39,19 @@ import Testing
     var context = LayerContext(try execution())
     context.seed = 99
     let frozen = try Parameter(
-      "w", rows: 6, columns: 21, storage: .float32, isTrained: false)
+      "w",
+      rows: 6,
+      columns: 21,
+      storage: .float32,
+      isTrained: false
+    )
     frozen.values = .float32(try matrix(6, 21, &random))
     let factors = LowRank(
-      a: try .random("a", 3, 21, &random), b: try .random("b", 6, 3, &random), scale: 2,
-      dropout: dropout)
+      a: try .random("a", 3, 21, &random),
+      b: try .random("b", 6, 3, &random),
+      scale: 2,
+      dropout: dropout
+    )
     let layer = Linear(weight: frozen, lowRank: factors)
     let (x, probe) = (try matrix(9, 21, &random), try matrix(9, 6, &random))
     let (y, dx) = (try matrix(9, 6, &random), try matrix(9, 21, &random))
@@ -129,18 +137,42 @@ import Testing
       variables: [("q", q), ("k", k), ("v", v)],
       value: {
         try layer.forward(
-          q, k, v, sequences: sequences, into: out, statistics: statistics, context)
+          q,
+          k,
+          v,
+          sequences: sequences,
+          into: out,
+          statistics: statistics,
+          context
+        )
         return product(out, probe)
       },
       gradients: {
         try layer.forward(
-          q, k, v, sequences: sequences, into: out, statistics: statistics, context)
+          q,
+          k,
+          v,
+          sequences: sequences,
+          into: out,
+          statistics: statistics,
+          context
+        )
         let dq = try matrix(rows, shape.queryWidth, &random)
         let dk = try matrix(rows, shape.kvWidth, &random)
         let dv = try matrix(rows, shape.kvWidth, &random)
         try layer.backward(
-          q, k, v, out: out, probe, sequences: sequences, statistics: statistics, dq: dq,
-          dk: dk, dv: dv, context)
+          q,
+          k,
+          v,
+          out: out,
+          probe,
+          sequences: sequences,
+          statistics: statistics,
+          dq: dq,
+          dk: dk,
+          dv: dv,
+          context
+        )
         return [dq.array(), dk.array(), dv.array()]
       }
     )
@@ -157,10 +189,18 @@ import Testing
     let v = try matrix(rows, 16, &random)
     let out = try matrix(rows, 16, &random)
     let statistics = AttentionStatistics(
-      maxima: try matrix(1, rows, &random), inverses: try matrix(1, rows, &random))
+      maxima: try matrix(1, rows, &random),
+      inverses: try matrix(1, rows, &random)
+    )
     try Attention(shape).forward(
-      q, k, v, sequences: [.init(queries: 0..<rows, keys: 0..<rows)], into: out,
-      statistics: statistics, context)
+      q,
+      k,
+      v,
+      sequences: [.init(queries: 0..<rows, keys: 0..<rows)],
+      into: out,
+      statistics: statistics,
+      context
+    )
     for position in [0, 49, 191, 192, 300, 399] {
       let first = max(0, position - 49)
       var (weights, total) = ([Double](), 0.0)
@@ -199,7 +239,9 @@ import Testing
     expectClose(
       row.rows(3..<4).array(),
       [-1.695593, 0.137552, 2.788682, 3.975982, -4.808842, 6.323059, 7.086837, 8.011964],
-      relative: 1e-6, "published")
+      relative: 1e-6,
+      "published"
+    )
   }
 
   @Test(arguments: Activation.allCases, [false, true])
@@ -208,23 +250,35 @@ import Testing
     try parameters.addTowerBlock("t", hidden: 12, ffn: 18)
     try parameters.randomize(seed: 10)
     let block = try TransformerBlock(
-      tower: "t", in: parameters, hidden: 12, ffn: 18,
+      tower: "t",
+      in: parameters,
+      hidden: 12,
+      ffn: 18,
       shape: AttentionShape(heads: 3, kvHeads: 3, headDim: 4, isCausal: isCausal),
-      activation: activation, epsilon: 1e-5)
+      activation: activation,
+      epsilon: 1e-5
+    )
     try check(block, parameters, rotary: nil)
   }
 
   @Test(arguments: [0, 3]) func decoderBlocks(_ window: Int) throws {
     let language = TinyDescriptions.language(window: window)
     let plan = try TensorPlan(
-      ModelDescription(name: "t", language: language), policy: PrecisionPolicy(all: .float32))
+      ModelDescription(name: "t", language: language),
+      policy: PrecisionPolicy(all: .float32)
+    )
     let parameters = try ParameterSet(
-      plan.all.filter { $0.name.hasPrefix("llm.blk.0.") }, storage: { _ in .float32 },
-      isTrained: { _ in true })
+      plan.all.filter { $0.name.hasPrefix("llm.blk.0.") },
+      storage: { _ in .float32 },
+      isTrained: { _ in true }
+    )
     try parameters.randomize(seed: 11)
     let block = try TransformerBlock(0, of: language, in: parameters)
     try check(
-      block, parameters, rotary: try Rotary(headDim: 6, theta: 10_000, positions: 8))
+      block,
+      parameters,
+      rotary: try Rotary(headDim: 6, theta: 10_000, positions: 8)
+    )
   }
 
   private func check(
@@ -243,15 +297,33 @@ import Testing
       variables: [("x", x)] + (try parameters.all.map { ($0.name, try $0.view) }),
       value: {
         try block.forward(
-          x, into: y, sequences: sequences, rotary: rotary, tape: tape, context)
+          x,
+          into: y,
+          sequences: sequences,
+          rotary: rotary,
+          tape: tape,
+          context
+        )
         return product(y, probe)
       },
       gradients: {
         try block.forward(
-          x, into: y, sequences: sequences, rotary: rotary, tape: tape, context)
+          x,
+          into: y,
+          sequences: sequences,
+          rotary: rotary,
+          tape: tape,
+          context
+        )
         let d = try MatrixView(probe.array(), columns: block.hidden)
         try block.backward(
-          d, input: x, sequences: sequences, rotary: rotary, tape: tape, context)
+          d,
+          input: x,
+          sequences: sequences,
+          rotary: rotary,
+          tape: tape,
+          context
+        )
         return [d.array()] + (try parameters.all.map { try #require($0.gradient).array() })
       }
     )
@@ -262,7 +334,9 @@ import Testing
     var random = SeededRandom(seed: 13)
     let context = LayerContext(try execution())
     let adapter = AdapterDescription(
-      widths: [11] + [Int](repeating: 9, count: layers), activation: .geluErf)
+      widths: [11] + [Int](repeating: 9, count: layers),
+      activation: .geluErf
+    )
     let model = ModelDescription(name: "t", adapter: adapter)
     let parameters = try ParameterSet(model, options: TrainingOptions(trained: [.adapter]))
     try parameters.randomize(seed: 14)
@@ -327,7 +401,9 @@ import Testing
     expectClose(
       gradient.rows(4..<5).array(),
       zip(rows.rows(0..<1).array(), rows.rows(3..<4).array()).map { ($0 + $1) * 3 },
-      relative: 1e-6, "row 4")
+      relative: 1e-6,
+      "row 4"
+    )
     #expect(gradient.rows(1..<4).array().allSatisfy { $0 == 0 })
   }
 
@@ -343,13 +419,25 @@ import Testing
       variables: [("x", x), ("n", try norm.weight.view), ("h", try loss.head.view)],
       value: {
         let losses = try loss.run(
-          x, scored: scored, targets: targets, weight: 0, gradient: nil, context)
+          x,
+          scored: scored,
+          targets: targets,
+          weight: 0,
+          gradient: nil,
+          context
+        )
         return losses.reduce(0.0) { $0 + Double($1) } / 3
       },
       gradients: {
         let d = try matrix(6, 10, &random)
         _ = try loss.run(
-          x, scored: scored, targets: targets, weight: 1 / 3, gradient: d, context)
+          x,
+          scored: scored,
+          targets: targets,
+          weight: 1 / 3,
+          gradient: d,
+          context
+        )
         #expect(d.rows(1..<2).array().allSatisfy { $0 == 0 })
         return [
           d.array(), try #require(norm.weight.gradient).array(),
@@ -367,7 +455,9 @@ import Testing
     let values = try matrix(70, 600, &random)
     let set = try ParameterSet(
       [try TensorPlan.one("llm.blk.0.mlp.up.weight", 70, 600)],
-      storage: { _ in .int8(group: 64) }, isTrained: { _ in false })
+      storage: { _ in .int8(group: 64) },
+      isTrained: { _ in false }
+    )
     try set.load(from: OneTensor(values: values), with: kernels)
     let packed = Linear(weight: set.all[0])
     guard case .int8(let matrixBytes) = set.all[0].values else {
@@ -375,7 +465,12 @@ import Testing
       return
     }
     let plain = try Parameter(
-      "plain", rows: 70, columns: 600, storage: .float32, isTrained: false)
+      "plain",
+      rows: 70,
+      columns: 600,
+      storage: .float32,
+      isTrained: false
+    )
     for row in 0..<70 { matrixBytes.unpack(row: row, into: try plain.view.rows(row..<row + 1)) }
     let dy = try matrix(13, 70, &random)
     for precision in ProductPrecision.allCases {
@@ -394,9 +489,19 @@ import Testing
     let kernels = try Kernels(.best)
     let context = LayerContext(try execution())
     let half = try Parameter(
-      "half", rows: 9, columns: 33, storage: .bfloat16, isTrained: true)
+      "half",
+      rows: 9,
+      columns: 33,
+      storage: .bfloat16,
+      isTrained: true
+    )
     let wide = try Parameter(
-      "wide", rows: 9, columns: 33, storage: .float32, isTrained: true)
+      "wide",
+      rows: 9,
+      columns: 33,
+      storage: .float32,
+      isTrained: true
+    )
     guard case .bfloat16(let stored) = half.values else {
       Issue.record("not bf16")
       return

@@ -72,10 +72,18 @@ extension Parameter {
     around center: Float = 0
   ) throws -> Parameter {
     let parameter = try Parameter(
-      name, rows: rows, columns: columns, storage: .float32, isTrained: true)
+      name,
+      rows: rows,
+      columns: columns,
+      storage: .float32,
+      isTrained: true
+    )
     parameter.values = .float32(
       try MatrixView(
-        random.floats(rows * columns, upTo: bound).map { $0 + center }, columns: columns))
+        random.floats(rows * columns, upTo: bound).map { $0 + center },
+        columns: columns
+      )
+    )
     return parameter
   }
 
@@ -98,7 +106,8 @@ extension ParameterSet {
       let isNorm = parameter.name.contains("norm") && parameter.name.hasSuffix("weight")
       let values = try parameter.view
       values.copy(
-        from: random.floats(parameter.count, upTo: 0.4).map { isNorm ? 1 + $0 : $0 })
+        from: random.floats(parameter.count, upTo: 0.4).map { isNorm ? 1 + $0 : $0 }
+      )
     }
   }
 

@@ -146,7 +146,9 @@ func expectClose(
 ) {
   guard actual.count == expected.count else {
     Issue.record(
-      "\(what): \(actual.count) values, not \(expected.count)", sourceLocation: sourceLocation)
+      "\(what): \(actual.count) values, not \(expected.count)",
+      sourceLocation: sourceLocation
+    )
     return
   }
   var (largest, worst, product, first, second) = (0.0, 0.0, 0.0, 0.0, 0.0)
@@ -159,8 +161,10 @@ func expectClose(
     second += e * e
   }
   #expect(
-    worst <= relative * largest + absolute, "\(what): off by \(worst) of \(largest)",
-    sourceLocation: sourceLocation)
+    worst <= relative * largest + absolute,
+    "\(what): off by \(worst) of \(largest)",
+    sourceLocation: sourceLocation
+  )
   if let cosine, largest > 0 {
     let found = product / (first * second).squareRoot()
     #expect(found > cosine, "\(what): cosine \(found)", sourceLocation: sourceLocation)

@@ -8,18 +8,45 @@ import SEATensor
 enum TinyDescriptions {
   static func language(window: Int) -> LanguageModelDescription {
     LanguageModelDescription(
-      family: "tiny", blocks: 1, hidden: 10, heads: 4, kvHeads: 2, headDim: 6, ffn: 14,
-      vocab: 20, activation: .silu, epsilon: 1e-5, ropeTheta: 10_000, slidingWindow: window,
-      isHeadTied: false, embeddingScale: 1, maxPositions: 64)
+      family: "tiny",
+      blocks: 1,
+      hidden: 10,
+      heads: 4,
+      kvHeads: 2,
+      headDim: 6,
+      ffn: 14,
+      vocab: 20,
+      activation: .silu,
+      epsilon: 1e-5,
+      ropeTheta: 10_000,
+      slidingWindow: window,
+      isHeadTied: false,
+      embeddingScale: 1,
+      maxPositions: 64
+    )
   }
 
   static func encoder(isCLIP: Bool, appliesFinalNorm: Bool) -> EncoderDescription {
     EncoderDescription(
-      family: "tiny", imageSide: 9, patchSide: 4, hidden: 8, blocks: 2, heads: 2, ffn: 12,
-      activation: .quickGelu, epsilon: 1e-5, hasClassToken: isCLIP, hasPatchBias: !isCLIP,
-      hasPreNorm: isCLIP, hasFinalNorm: true,
+      family: "tiny",
+      imageSide: 9,
+      patchSide: 4,
+      hidden: 8,
+      blocks: 2,
+      heads: 2,
+      ffn: 12,
+      activation: .quickGelu,
+      epsilon: 1e-5,
+      hasClassToken: isCLIP,
+      hasPatchBias: !isCLIP,
+      hasPreNorm: isCLIP,
+      hasFinalNorm: true,
       selection: FeatureSelection(
-        layer: 1, appliesFinalNorm: appliesFinalNorm, dropsFirst: isCLIP))
+        layer: 1,
+        appliesFinalNorm: appliesFinalNorm,
+        dropsFirst: isCLIP
+      )
+    )
   }
 }
 
@@ -31,8 +58,13 @@ extension ParameterSet {
         let isNorm = rows == 1
         try self.add(
           Parameter(
-            "\(name).\(part).\(suffix)", rows: isNorm ? 1 : height,
-            columns: isNorm ? columns : width, storage: .float32, isTrained: true))
+            "\(name).\(part).\(suffix)",
+            rows: isNorm ? 1 : height,
+            columns: isNorm ? columns : width,
+            storage: .float32,
+            isTrained: true
+          )
+        )
       }
     }
     try add("norm1", 1, hidden)
@@ -50,7 +82,8 @@ extension TensorPlan {
     (language.ffn, language.hidden) = (rows, columns)
     let plan = try TensorPlan(
       ModelDescription(name: "one", language: language),
-      policy: PrecisionPolicy(all: .float32))
+      policy: PrecisionPolicy(all: .float32)
+    )
     guard let spec = plan.all.first(where: { $0.name == name }) else {
       throw ModelError.missingTensor(name: name)
     }

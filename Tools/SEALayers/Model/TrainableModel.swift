@@ -89,7 +89,9 @@ package final class TrainableModel {
   package func features(of pixels: [Float]) throws(LayerError) -> MatrixView<Float> {
     guard let encoder else { throw .missingPart(name: "vision encoder") }
     let rows: MatrixView<Float> = try allocate(
-      rows: encoder.encoder.features, columns: encoder.encoder.hidden)
+      rows: encoder.encoder.features,
+      columns: encoder.encoder.hidden
+    )
     try encoder.forward(
       [pixels],
       mode: .recompute,
@@ -148,7 +150,11 @@ package final class TrainableModel {
     try adapter.backward(visual.gradients, input: features.rows, into: dfeatures, context)
     if let encoder, let dfeatures {
       try encoder.backward(
-        dfeatures, pictures: pictures.count, mode: options.activations, context)
+        dfeatures,
+        pictures: pictures.count,
+        mode: options.activations,
+        context
+      )
     }
     return result
   }
@@ -170,7 +176,10 @@ package final class TrainableModel {
     if pass.runsBackward, isLanguageTrained || feedsAdapter {
       if let visual, feedsAdapter {
         let rows = try workspace.floats(
-          "visual.generation", visual.rows.rows, visual.rows.columns)
+          "visual.generation",
+          visual.rows.rows,
+          visual.rows.columns
+        )
         rows.fill(0)
         visualGradients = rows
       }
@@ -236,7 +245,12 @@ package final class TrainableModel {
         if case .pixels(let values) = $0 { values } else { nil }
       }
       try encoder.forward(
-        pixels, mode: options.activations, isFinal: false, into: rows, context)
+        pixels,
+        mode: options.activations,
+        isFinal: false,
+        into: rows,
+        context
+      )
       return (rows, ranges)
     }
     for (picture, range) in zip(pictures, ranges) {
@@ -244,7 +258,12 @@ package final class TrainableModel {
       case .features(let values): rows.rows(range).copy(from: values)
       case .pixels(let values):
         try encoder?.forward(
-          [values], mode: .recompute, isFinal: true, into: rows.rows(range), context)
+          [values],
+          mode: .recompute,
+          isFinal: true,
+          into: rows.rows(range),
+          context
+        )
       }
     }
     return (rows, ranges)
