@@ -39,7 +39,7 @@ package final class LanguageModel {
         try TransformerBlock(index, of: language, in: parameters, lowRank: lowRank)
       )
     }
-    stack = BlockStack(blocks, name: "llm")
+    stack = BlockStack(blocks, hidden: language.hidden, name: "llm")
     loss = HeadLoss(
       norm: try Norm(
         "llm.norm",

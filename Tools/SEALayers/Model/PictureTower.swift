@@ -32,6 +32,7 @@ package struct PictureTower {
     embedding = try PatchEmbedding(encoder, in: parameters)
     stack = BlockStack(
       try VisionEncoder.blocks(encoder, 0..<encoder.blocks, in: parameters),
+      hidden: encoder.hidden,
       name: "pictures"
     )
     norm = try Norm(

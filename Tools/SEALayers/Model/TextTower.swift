@@ -48,7 +48,7 @@ package struct TextTower {
         )
       )
     }
-    stack = BlockStack(blocks, name: "vtext")
+    stack = BlockStack(blocks, hidden: hidden, name: "vtext")
     norm = try Norm(
       "vtext.norm",
       in: parameters,

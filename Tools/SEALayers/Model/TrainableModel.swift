@@ -83,6 +83,39 @@ package final class TrainableModel {
     options.trained.contains(.language) || options.lowRank != nil
   }
 
+  /// Bytes of working memory of a pass with gradients, roughly: the memory plan of a run.
+  ///
+  /// - Parameters:
+  ///   - positions: of all samples of the pass, visual tokens included.
+  ///   - scored: of all samples.
+  ///   - pictures: of all samples.
+  /// - Returns: bytes beside the parameters and their gradients.
+  package func passBytes(positions: Int, scored: Int, pictures: Int) -> Int {
+    var bytes = 0
+    let (mode, precision) = (options.activations, options.precision)
+    if let language {
+      bytes += language.stack.byteCount(rows: positions, mode: mode, precision: precision)
+      // Normed and chosen rows and their gradients, and the scores that are kept or in flight.
+      bytes +=
+        4 * 4 * scored * language.language.hidden + 4
+        * min(scored * language.language.vocab, 16 << 20)
+      bytes += 2 * execution.pool.threads * 192 * 4 * positions
+    }
+    if let adapter, let encoder = description.encoder {
+      let rows = pictures * encoder.features
+      bytes += 4 * rows * (encoder.featureWidth + 4 * (adapter.adapter.widths.max() ?? 0))
+    }
+    if let encoder {
+      let own = isEncoderTrained ? pictures : 1
+      bytes += encoder.stack.byteCount(
+        rows: own * encoder.encoder.rows,
+        mode: isEncoderTrained ? mode : .recompute,
+        precision: precision
+      )
+    }
+    return bytes
+  }
+
   /// What a frozen encoder makes of a picture, `[features, featureWidth]`, in memory of its own.
   ///
   /// - Throws: `LayerError`.

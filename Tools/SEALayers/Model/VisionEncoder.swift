@@ -24,6 +24,7 @@ package struct VisionEncoder {
     embedding = try PatchEmbedding(encoder, in: parameters)
     stack = BlockStack(
       try Self.blocks(encoder, 0..<encoder.selection.layer, in: parameters),
+      hidden: encoder.hidden,
       name: "vision"
     )
     finalNorm =
