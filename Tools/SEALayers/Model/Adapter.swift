@@ -101,12 +101,23 @@ package struct Adapter {
       }
       let before = try output(index - 1, dy.rows, context)
       let gradient = try context.workspace.floats(
-        "adapter.\(index).gradient", dy.rows, layer.inputs)
+        "adapter.\(index).gradient",
+        dy.rows,
+        layer.inputs
+      )
       try layer.backward(
-        d, input: try activated(before, index - 1, context), into: gradient, context)
+        d,
+        input: try activated(before, index - 1, context),
+        into: gradient,
+        context
+      )
       context.execution.share(dy.rows, grain: 8) {
         kernels.activateBackward(
-          f, before.rows($0), gradient.rows($0), into: gradient.rows($0))
+          f,
+          before.rows($0),
+          gradient.rows($0),
+          into: gradient.rows($0)
+        )
       }
       d = gradient
     }
