@@ -10,6 +10,7 @@ enum HostCommand {
     ("convert", "Turn a checkpoint into one model file."),
     ("quantize", "Store a model file's weights in fewer bits."),
     ("export", "Write a model as a checkpoint folder for other projects."),
+    ("preset", "Make a full-size model of random weights, for measuring."),
   ]
 
   /// The second group of `sea --help`.

@@ -25,3 +25,13 @@ extension QuantizerError: ExitStatusProviding {
     }
   }
 }
+
+extension PresetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .unknown: .usage
+    case .file(let error): error.exitStatus
+    case .json, .invalid: .badData
+    }
+  }
+}

@@ -12,7 +12,9 @@ struct SEATools: ParsableCommand {
     commandName: CommandLine.arguments.first == "sea" ? "sea" : "sea-tools",
     abstract: "Make model files.",
     version: ModelFile.toolVersion,
-    subcommands: [ConvertCommand.self, QuantizeCommand.self, ExportCommand.self]
+    subcommands: [
+      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, PresetCommand.self,
+    ]
   )
 
   static func main() {
