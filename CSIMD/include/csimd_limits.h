@@ -30,7 +30,7 @@ uint64_t csimd_limit_run(csimd_limit limit, csimd_isa isa, uint64_t iterations);
 ///
 ///   data   any alignment
 ///   bytes  a rest of less than 512 bytes is not read
-/// Returns a value that depends on all of them.
+/// Returns the exclusive or of all 64-bit words that were read.
 uint64_t csimd_limit_read(const void *data, size_t bytes, csimd_isa isa);
 
 /// Calls of the allocator by all threads so far.

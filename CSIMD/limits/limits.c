@@ -65,10 +65,15 @@ static uint64_t read_avx512(const uint8_t *data, size_t bytes) {
       sum[i] = _mm512_xor_si512(sum[i], _mm512_loadu_si512(data + at + 64 * i));
     }
   }
-  for (int i = 1; i < 8; i++) {
-    sum[0] = _mm512_xor_si512(sum[0], sum[i]);
+  uint64_t bits = 0;
+  for (int i = 0; i < 8; i++) {
+    uint64_t words[8];
+    _mm512_storeu_si512(words, sum[i]);
+    for (int j = 0; j < 8; j++) {
+      bits ^= words[j];
+    }
   }
-  return (uint64_t)_mm512_reduce_add_epi64(sum[0]);
+  return bits;
 }
 
 CSIMD_REGION_END

@@ -31,6 +31,7 @@ struct BenchCommand: SEACommand {
   var weights: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Stages to measure, between commas.", valueName: "stages"),
     transform: BenchCommand.stages
   )
@@ -38,6 +39,7 @@ struct BenchCommand: SEACommand {
 
   @Option(
     name: .customLong("prompt-tokens"),
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Prompt lengths, between commas (default: a picture and 32 tokens, or 64).",
       valueName: "n"
@@ -48,12 +50,14 @@ struct BenchCommand: SEACommand {
 
   @Option(
     name: .customLong("decode"),
+    parsing: .unconditional,
     help: ArgumentHelp("Tokens of an answer.", valueName: "n"),
     transform: Checked.integer(1...65_536)
   )
   var decodeTokens = 64
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Positions before the answer, between commas.", valueName: "n"),
     transform: BenchCommand.counts(0...1_048_576)
   )
@@ -61,6 +65,7 @@ struct BenchCommand: SEACommand {
 
   @Option(
     name: .customLong("repeat"),
+    parsing: .unconditional,
     help: ArgumentHelp("Times that each stage is measured.", valueName: "n"),
     transform: Checked.integer(1...1000)
   )

@@ -4,6 +4,7 @@
 import Glibc
 import SEACommandLine
 import SEAFormat
+import SEARuntime
 import SEATensor
 
 /// Models of presets.
@@ -21,7 +22,16 @@ enum PresetModel {
       throw CommandError(.usage, "'\(preset.printable())' is no preset's name")
     }
     let path = try PresetCache().path(of: preset, weights: weights)
-    if System.size(of: path) != nil { return path }
+    if System.size(of: path) != nil {
+      do {
+        _ = try Model(path: path)
+        return path
+      } catch RuntimeError.file(let error) {
+        throw error
+      } catch {
+        console.terminal.note("the cached model is of no use to this version: \(error)")
+      }
+    }
     let folder = System.executableFolder ?? ""
     let maker = "\(folder)/sea-tools"
     guard System.isExecutable(maker) else {

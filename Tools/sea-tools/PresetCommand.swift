@@ -46,7 +46,10 @@ struct PresetCommand: SEACommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Folder of preset files (default: the package's own).", valueName: "folder"),
+    help: ArgumentHelp(
+      "Folder of preset files (default: SEA_PRESETS, else the package's own).",
+      valueName: "folder"
+    ),
     transform: Checked.text
   )
   var presets: String?
@@ -69,7 +72,7 @@ struct PresetCommand: SEACommand {
 
   func run(_ console: Console) throws {
     _ = try compute.kernels()
-    let folder = try presets ?? Self.folder()
+    let folder = try presets ?? System.environment("SEA_PRESETS") ?? Self.folder()
     guard let name else { return try list(folder, console) }
     let preset: Preset
     do throws(PresetError) {

@@ -107,7 +107,9 @@ extension Bench {
   ///
   /// Nothing is timed meanwhile, and no limit is measured, whose buffers would count.
   func measureMemory() throws -> ProcessMemory {
-    model.encoder?.release()
+    // As after opening: no page of the file is mapped yet.
+    let mapping = model.file.mapping
+    mapping.release(0..<mapping.count)
     let isReset = ProcessMemory.resetPeak()
     let sampler = MemorySampler()
     if model.canSeePictures {

@@ -89,15 +89,18 @@ package final class Bench {
     }
     add(.load)
     if model.description.recipe != nil, model.encoder != nil { add(.image) }
-    if model.encoder != nil { add(.encode, model.encodeWork()) }
-    if model.adapter != nil, model.encoder != nil { add(.adapter, model.adapterWork()) }
+    let (description, policy) = (model.description, model.policy)
+    if model.encoder != nil { add(.encode, description.encodeWork(policy)) }
+    if model.adapter != nil, model.encoder != nil {
+      add(.adapter, description.adapterWork(policy))
+    }
     guard let generator else { return lines }
     for tokens in options.promptTokens.isEmpty ? [model.usualPrompt] : options.promptTokens {
-      add(.prefill, tokens: tokens, model.prefillWork(tokens: tokens))
+      add(.prefill, tokens: tokens, description.prefillWork(tokens: tokens, policy))
     }
     let (count, type) = (options.decodeTokens, generator.context.options.cacheType)
     for depth in options.depths {
-      let work = model.decodeWork(depth: depth, tokens: count, cache: type)
+      let work = description.decodeWork(depth: depth, tokens: count, cache: type, model.plan)
       add(.decode, tokens: count, depth: depth, work)
     }
     if model.canSeePictures { add(.firstToken, tokens: model.usualPrompt) }

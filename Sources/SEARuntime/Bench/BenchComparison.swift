@@ -43,6 +43,13 @@ package struct BenchComparison: Sendable, Equatable {
     }
   }
 
+  /// Compares seconds of a stage.
+  package init(stage: BenchStage, now: [Double], older: [Double]) {
+    var measure = BenchMeasure(stage: stage)
+    measure.seconds = BenchSeries(now)
+    self.init(measure, older: BenchSeries(older))
+  }
+
   init(_ measure: BenchMeasure, older: BenchSeries?) {
     name = measure.name
     let now = measure.seconds

@@ -37,7 +37,7 @@ package struct BenchMeasure: Sendable, Equatable {
 
   /// Tokens a second, where there are tokens.
   package var tokensPerSecond: Double? {
-    guard let tokens, seconds.median > 0 else { return nil }
+    guard let tokens, seconds.median > 0, stage != .firstToken else { return nil }
     return (stage == .decode ? 1 : Double(tokens)) / seconds.median
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much arithmetic and reading a stage cannot do without, by the model's shapes.
 
-import SEAModel
+package import SEAModel
 package import SEATensor
 
 /// The work of a stage and the limit that binds it.
@@ -38,10 +38,10 @@ extension ArithmeticUnit {
   }
 }
 
-extension Model {
-  /// The work of the encoder on one picture, every tile of every scale.
-  func encodeWork() -> BenchWork? {
-    guard let encoder = description.encoder else { return nil }
+extension ModelDescription {
+  /// The work of the encoder on one picture, every tile of every scale; nil without an encoder.
+  package func encodeWork(_ policy: PrecisionPolicy) -> BenchWork? {
+    guard let encoder else { return nil }
     let (rows, hidden) = (Double(encoder.rows), Double(encoder.hidden))
     let linear = 2 * rows * (4 * hidden * hidden + 2 * hidden * Double(encoder.ffn))
     let attention = 4 * rows * rows * hidden
@@ -55,18 +55,19 @@ extension Model {
     return .operations(tile * Double(max(tiles, 1)), ArithmeticUnit(storage))
   }
 
-  /// The work of the adapter on one picture.
-  func adapterWork() -> BenchWork? {
-    guard let adapter = description.adapter, let encoder = description.encoder else { return nil }
+  /// The work of the adapter on one picture; nil without one.
+  package func adapterWork(_ policy: PrecisionPolicy) -> BenchWork? {
+    guard let adapter, let encoder else { return nil }
     let rows = adapter.grid.map { $0 * $0 } ?? encoder.features
     let products = zip(adapter.widths, adapter.widths.dropFirst()).reduce(0) { $0 + $1.0 * $1.1 }
     let storage = policy.storage(of: "adapter.0.weight", role: .adapterLinear)
     return .operations(2 * Double(rows) * Double(products), ArithmeticUnit(storage))
   }
 
-  /// The work of reading a prompt into an empty context and scoring its last position.
-  func prefillWork(tokens: Int) -> BenchWork? {
-    guard let language = description.language else { return nil }
+  /// The work of reading a prompt into an empty context and scoring its last position; nil without a
+  /// language model.
+  package func prefillWork(tokens: Int, _ policy: PrecisionPolicy) -> BenchWork? {
+    guard let language else { return nil }
     let (hidden, ffn) = (Double(language.hidden), Double(language.ffn))
     let attention = 2 * Double(language.queryWidth + language.kvWidth)
     let linear = Double(language.blocks) * (hidden * attention + 3 * hidden * ffn)
@@ -82,8 +83,13 @@ extension Model {
   }
 
   /// What a token of an answer reads, at the middle of the positions it is measured over.
-  func decodeWork(depth: Int, tokens: Int, cache: CacheType) -> BenchWork? {
-    guard let language = description.language else { return nil }
+  package func decodeWork(
+    depth: Int,
+    tokens: Int,
+    cache: CacheType,
+    _ plan: TensorPlan
+  ) -> BenchWork? {
+    guard let language else { return nil }
     var weights = 0
     for spec in plan.all where spec.name.hasPrefix("llm.") {
       let isTableAlone = spec.name == "llm.embed.weight" && !language.isHeadTied
