@@ -42,7 +42,6 @@ enum PresetModel {
         hints: ["the package builds both: swift build -c release"]
       )
     }
-    console.terminal.note("making a model of preset \(preset.printable()) in the cache, once")
     let arguments = ["sea", "preset", preset, "--weights", weights, "--cache"]
     guard let status = System.run(maker, arguments: arguments + (isQuiet ? ["--quiet"] : []))
     else { throw CommandError(.unavailable, "\(maker.printable(limit: 4096)): cannot be run") }

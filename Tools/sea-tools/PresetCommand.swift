@@ -92,6 +92,7 @@ struct PresetCommand: SEACommand {
       pool: WorkerPool(threads: compute.threadCount)
     )
     let target = try path ?? cached(name, bytes: try writer.byteCount(), console)
+    if cache { console.terminal.note("making a model of preset '\(name)' for the cache") }
     let start = System.seconds
     do {
       try writer.write(
@@ -126,7 +127,7 @@ struct PresetCommand: SEACommand {
           ("weights", .string(weights.rawValue)), ("bytes", .number(JSONNumber(bytes))),
         ]
       )
-    } else {
+    } else if !output.quiet {
       try console.output.line(
         "\(target.printable(limit: 4096)): \(preset.summary), \(weights.rawValue), "
           + "\(Quantity.bytes(bytes)), random weights"
