@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-/// Keeps a result alive without storing it where others look.
-static volatile uint32_t csimd_limit_sink;
-
 #if CSIMD_X86
 
 #include <cpuid.h>
+
+/// Keeps a result alive without storing it where others look.
+static volatile uint32_t csimd_limit_sink;
 
 static bool has_bf16(void) {
   uint32_t a, b, c, d;
@@ -204,6 +204,7 @@ uint64_t csimd_limit_run(csimd_limit limit, csimd_isa isa, uint64_t iterations) 
       return wide ? f32_avx512(iterations) : f32_avx2(iterations);
   }
 #endif
+  (void)iterations;
   return 0;
 }
 
