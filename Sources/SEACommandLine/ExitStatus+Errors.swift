@@ -94,3 +94,12 @@ extension RuntimeError: ExitStatusProviding {
     }
   }
 }
+
+extension BenchError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .nothingToMeasure, .notComparable: .badData
+    case .cancelled: Interruption.status ?? .failure
+    }
+  }
+}

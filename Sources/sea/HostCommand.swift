@@ -15,6 +15,7 @@ enum HostCommand {
     ("data", "Look at training data."),
     ("world", "Draw harbour scenes with captions and questions, from a seed."),
     ("eval", "Ask a model a benchmark's questions, and score the answers."),
+    ("preset", "Make a full-size model of random weights, for measuring."),
   ]
 
   /// The second group of `sea --help`.

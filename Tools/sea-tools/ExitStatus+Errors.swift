@@ -50,3 +50,13 @@ extension LabelError: ExitStatusProviding {
     }
   }
 }
+
+extension PresetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .unknown: .usage
+    case .file(let error): error.exitStatus
+    case .json, .invalid: .badData
+    }
+  }
+}

@@ -13,9 +13,9 @@ struct SEATools: ParsableCommand {
     abstract: "Make model files.",
     version: ModelFile.toolVersion,
     subcommands: [
-      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, LabelCommand.self,
-      TrainCommand.self, DataCommand.self,
-      WorldCommand.self, EvalCommand.self,
+      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, PresetCommand.self,
+      LabelCommand.self, TrainCommand.self, DataCommand.self, WorldCommand.self,
+      EvalCommand.self,
     ]
   )
 

@@ -152,7 +152,8 @@ extension Execution {
       first: first,
       second: second,
       third: third,
-      pieces: pieces(for: units)
+      pieces: pieces(for: units),
+      profiler: pool.profiler
     )
     pool.run(work, pieces: work.pieces)
   }
@@ -160,6 +161,8 @@ extension Execution {
 
 /// Normalises and quantises blocks of rows.
 private struct PrepareWork: ParallelWork {
+  static let kind = WorkKind.preparation
+
   let kernels: Kernels
   let input: MatrixView<Float>
   let norm: Normalization?
@@ -181,6 +184,8 @@ private struct PrepareWork: ParallelWork {
 
 /// A share of the outputs of every layer of a step.
 private struct MultiplyWork: ParallelWork {
+  static let kind = WorkKind.linear
+
   let kernels: Kernels
   let values: MatrixView<Float>
   let packed: PackedActivations?
@@ -188,14 +193,15 @@ private struct MultiplyWork: ParallelWork {
   let second: LinearTask?
   let third: LinearTask?
   let pieces: Int
+  let profiler: WorkProfiler
 
   func run(piece: Int, worker: Int) {
-    run(first, piece)
-    if let second { run(second, piece) }
-    if let third { run(third, piece) }
+    run(first, piece, worker)
+    if let second { run(second, piece, worker) }
+    if let third { run(third, piece, worker) }
   }
 
-  private func run(_ task: LinearTask, _ piece: Int) {
+  private func run(_ task: LinearTask, _ piece: Int, _ worker: Int) {
     let weight = task.layer.weight
     let units = share(weight.units, piece: piece, of: pieces)
     let rows = weight.rows(ofUnits: units)
@@ -208,6 +214,11 @@ private struct MultiplyWork: ParallelWork {
       kernels.multiply(values, matrix, rows: rows, bias: task.layer.bias, into: task.output)
     case .streamed: preconditionFailure("streamed weights are multiplied where they are read")
     }
+    guard profiler.isOn else { return task.finish(rows, with: kernels) }
+    let start = MonotonicClock.nanoseconds
     task.finish(rows, with: kernels)
+    let elapsed = MonotonicClock.nanoseconds - start
+    profiler.add(elapsed, of: .activation, worker: worker)
+    profiler.add(-elapsed, of: .linear, worker: worker)
   }
 }
