@@ -2,9 +2,8 @@
 // Body of q4_gemv: one row, one forward stream over the panels, nibbles multiplied as they come.
 //
 // The integer sum of a block is that of the unpacked int8 block, and so are scale and order of the
-// f32 sum: the bits of q4_gemm. Prefetched like q8_gemv.
-
-enum { PREFETCH_AHEAD = 8192, CACHE_LINE = 64 };  // bytes
+// f32 sum: the bits of q4_gemm. No software prefetch: on Zen 4 the hardware's alone reads 53 GB/s
+// with two threads and 38 with one where a prefetch at any distance leaves 46 and 25.
 
 void CSIMD_NAME(q4_gemv)(const csimd_q8_activations *a,
                          const csimd_q4_weights *w,
@@ -24,16 +23,9 @@ void CSIMD_NAME(q4_gemv)(const csimd_q8_activations *a,
       v16i sum[2] = {v16i_zero(), v16i_zero()};
       CSIMD_UNROLL
       for (int g = 0; g < CSIMD_Q4_GROUPS; g++) {
-        const size_t bytes = CSIMD_Q4_CODE_BYTES / CSIMD_Q4_GROUPS;
-        const uint8_t *codes = stream + (size_t)g * bytes;
-        CSIMD_UNROLL
-        for (size_t line = 0; line < bytes; line += CACHE_LINE) {
-          __builtin_prefetch(codes + PREFETCH_AHEAD + line);
-        }
+        const uint8_t *codes = stream + g * (CSIMD_Q4_CODE_BYTES / CSIMD_Q4_GROUPS);
         q4_add_group(sum, codes, a->codes + b * CSIMD_Q4_BLOCK + g * CSIMD_Q4_GROUP, words, g);
       }
-      __builtin_prefetch(stream + PREFETCH_AHEAD + CSIMD_Q4_CODE_BYTES);
-      __builtin_prefetch(stream + PREFETCH_AHEAD + CSIMD_Q4_CODE_BYTES + CACHE_LINE);
       stream += CSIMD_Q4_BLOCK_BYTES;
       v16 sa = v16_set(a->scales[b]);
       CSIMD_UNROLL
