@@ -71,7 +71,10 @@ typedef struct csimd_q8_weights {
   size_t group;        // inputs a scale; a multiple of 32
 } csimd_q8_weights;
 
-/// A packed int4 matrix [n, k], see internal/q4_panel.h. Its activations have groups of 128.
+/// Inputs of int4 weights that share a scale: the group of their activations.
+enum { CSIMD_Q4_INPUTS = 128 };
+
+/// A packed int4 matrix [n, k], see internal/q4_panel.h.
 typedef struct csimd_q4_weights {
   const void *panels;  // 64-byte aligned
   size_t n, k;         // logical rows and inputs

@@ -68,6 +68,10 @@ package struct MemoryPlan: Sendable, Equatable {
     if isCopied { add("weights", model.file.mapping.count, .anonymous, .always) }
     let tokenizer = model.tokenizer?.tables.blobs.reduce(0) { $0 + $1.bytes.count } ?? 0
     add("tokenizer", tokenizer, .mapped, .always)
+    let unpacked = model.plan.matrices.filter { $0.format == .int4 }.map {
+      UnpackRoom.rowBytes(columns: $0.columns)
+    }
+    add("unpacked weights", threads * (unpacked.max() ?? 0), .anonymous, .always)
     if let encoder = model.description.encoder {
       if !isCopied { add("encoder weights", Self.bytes(model.plan, "vision."), .mapped, .vision) }
       add(

@@ -13,7 +13,7 @@ import Testing
   static let policies: [PrecisionPolicy] = [
     PrecisionPolicy(all: .float32), PrecisionPolicy(all: .bfloat16), .int8(group: 32),
     .int8(group: 64), .int8(group: 128), .int8(group: nil),
-    PrecisionPolicy(all: .int8(group: 128)),
+    PrecisionPolicy(all: .int8(group: 128)), .int4, PrecisionPolicy(all: .int4),
   ]
 
   @Test(arguments: TinyModels.all, policies)
@@ -45,7 +45,7 @@ import Testing
     try bench.build(source, policy)
     let file = try ModelFile(path: bench.path("out.sea"))
     for spec in try TensorPlan(model, policy: policy).matrices {
-      let size = try #require(spec.group)
+      let size = try #require(spec.format).group
       for (row, stored) in try bench.stored(spec, in: file).enumerated() {
         let given = source.values(spec.name, row: row, columns: spec.columns)
         for start in stride(from: 0, to: spec.columns, by: size) {
