@@ -61,6 +61,29 @@ import Testing
     }
   }
 
+  @Test func int4SurvivesTheRoundTrip() throws {
+    let model = TinyModels.seaGemma
+    let source = RandomWeights(model: model)
+    let bench = try Workbench()
+    let report = try bench.build(source, PrecisionPolicy(all: .int4), threads: 3)
+    let file = try ModelFile(path: bench.path("out.sea"))
+    for entry in report.entries where entry.spec.storage == .int4 {
+      var lost = 0.0
+      var sum = 0.0
+      for (row, stored) in try bench.stored(entry.spec, in: file).enumerated() {
+        let given = source.values(entry.spec.name, row: row, columns: entry.spec.columns)
+        for (one, other) in zip(given, stored) {
+          lost += (Double(one) - Double(other)) * (Double(one) - Double(other))
+          sum += Double(one) * Double(one)
+        }
+      }
+      #expect(abs(entry.statistics.squaredError - lost) <= 1e-12 * lost)
+      #expect((lost / sum).squareRoot() < 0.09, "\(entry.spec.name)")
+      #expect(entry.statistics.cosine > 0.995)
+    }
+    #expect(report.worstFirst.first?.spec.storage == .int4)
+  }
+
   @Test func plainStorageIsExact() throws {
     let source = RandomWeights(model: TinyModels.llava)
     for storage in [WeightStorage.float32, .bfloat16] {

@@ -77,7 +77,7 @@ package struct ParityLimits: Sendable, Equatable {
     case .int8:
       self.init(cosine: 0.98, logitsCosine: 0.98, divergence: 0.1, agreement: 0.5)
     case .int4:
-      self.init(cosine: 0.98, logitsCosine: 0.9, divergence: 1, agreement: 0.25)
+      self.init(cosine: 0.98, logitsCosine: 0.75, divergence: 1.5, agreement: 0.2)
     }
   }
 
