@@ -57,8 +57,8 @@ CSIMD_INLINE void q4_add_group(
 
 /// Writes (code - 8) · factor + 128 of one group as the bytes of the int8 layout.
 ///
-/// code · |factor| is at most 225, so one 16-bit multiply makes two bytes without a carry; a negative
-/// factor takes the product's complement.
+/// code · |factor| is at most 225, so one 16-bit multiply makes two bytes without a carry; a
+/// negative factor takes the product's complement.
 CSIMD_INLINE void q4_unpack_group(const uint8_t *codes,
                                   const v16i words[2],
                                   const int group,

@@ -27,21 +27,22 @@
 //
 // A code is 0 … 15. A factor is a two's complement number within ±15; -16 counts as -15. The scale
 // is unsigned, 2^(e - 22) · (1 + f / 128) with e > 0 and 2^-21 · f / 128 with e = 0: an f16 without
-// sign, infinities and its last three bits, divided by 2^7. So every bit pattern is a finite weight.
-// Padding rows and padding inputs hold code 8, and words 0.
+// sign, infinities and its last three bits, divided by 2^7. So every bit pattern is a finite
+// weight. Padding rows and padding inputs hold code 8, and words 0.
 //
-// (code - 8) · factor is a whole number within ±120. A block is therefore an int8 block of 128 inputs
-// in fewer bits: prefill unpacks panels into the int8 layout once for all rows and multiplies them
-// at the speed of int8, decode multiplies nibbles, and both have the same exact integer sums.
+// (code - 8) · factor is a whole number within ±120. A block is therefore an int8 block of 128
+// inputs in fewer bits: prefill unpacks panels into the int8 layout once for all rows and
+// multiplies them at the speed of int8, decode multiplies nibbles, and both have the same exact
+// integer sums.
 //
 // The nibbles of one byte belong to rows 16 apart, so both halves of a load meet the same four
-// activations, and a load needs one AND: with x = 16·high + low taken as it is, the sum over the high
-// codes is (Σ x·a - Σ low·a) / 16, one subtraction and one shift a group.
+// activations, and a load needs one AND: with x = 16·high + low taken as it is, the sum over the
+// high codes is (Σ x·a - Σ low·a) / 16, one subtraction and one shift a group.
 
 enum {
   CSIMD_Q4_ROWS = 32,
   CSIMD_Q4_QUAD = 4,
-  CSIMD_Q4_GROUP = 32,   // inputs a factor
+  CSIMD_Q4_GROUP = 32,  // inputs a factor
   CSIMD_Q4_BLOCK = CSIMD_Q4_INPUTS,
   CSIMD_Q4_GROUPS = CSIMD_Q4_BLOCK / CSIMD_Q4_GROUP,
   CSIMD_Q4_ZERO = 8,
@@ -67,7 +68,10 @@ static inline size_t csimd_q4_panels(size_t n) {
 }
 
 /// The block that holds row `n`, input `k` of a packed matrix of `columns` inputs.
-static inline const uint8_t *csimd_q4_block(const void *panels, size_t n, size_t k, size_t columns) {
+static inline const uint8_t *csimd_q4_block(const void *panels,
+                                            size_t n,
+                                            size_t k,
+                                            size_t columns) {
   return (const uint8_t *)panels + n / CSIMD_Q4_ROWS * csimd_q4_panel_bytes(columns) +
          k / CSIMD_Q4_BLOCK * CSIMD_Q4_BLOCK_BYTES;
 }

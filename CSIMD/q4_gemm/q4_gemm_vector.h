@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Body of q4_gemm: panels become int8 panels in scratch, once for all rows, and q8_gemm does the rest.
+// Body of q4_gemm: panels become int8 panels in scratch, once for all rows, and q8_gemm does the
+// rest.
 //
-// Unpacking takes about as long as the products of two rows. Scratch holds as many panels as q8_gemm
-// keeps in half of L2, so its reads cost what they cost for int8 weights.
+// Unpacking takes about as long as the products of two rows. Scratch holds as many panels as
+// q8_gemm keeps in half of L2, so its reads cost what they cost for int8 weights.
 
 /// Writes one panel in the layout of q8_panel.h with groups of 128.
 static void unpack_panel(const uint8_t *panel, size_t k, uint8_t *out) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packing of int4 weight matrices and its inverse: host side, plain loops that a compiler vectorises.
+// Packing of int4 weight matrices and its inverse: host side, plain loops that a compiler
+// vectorises.
 #include "../internal/q4_panel.h"
 #include "../internal/q8_panel.h"
 #include "../internal/scalar_math.h"
