@@ -73,6 +73,15 @@ typedef struct csimd_q8_weights {
   size_t group;        // inputs a scale; a multiple of 32
 } csimd_q8_weights;
 
+/// Inputs of int4 weights that share a scale: the group of their activations.
+enum { CSIMD_Q4_INPUTS = 128 };
+
+/// A packed int4 matrix [n, k], see internal/q4_panel.h.
+typedef struct csimd_q4_weights {
+  const void *panels;  // 64-byte aligned
+  size_t n, k;         // logical rows and inputs
+} csimd_q4_weights;
+
 /// Keys and values of one KV head, and the queries of one query head.
 ///
 ///   k  blocks of 16 keys: element [key / 16][dim][key % 16]
@@ -224,6 +233,31 @@ void csimd_q8_pack_panel(const float *w,
 
 /// Writes row `row` of a packed matrix as f32 [k].
 void csimd_q8_unpack_row(const csimd_q8_weights *w, size_t row, float *out);
+
+/// Bytes of a packed int4 [n, k] matrix.
+size_t csimd_q4_packed_bytes(size_t n, size_t k);
+
+/// Bytes of scratch that one q4_gemm of `k` inputs needs.
+size_t csimd_q4_scratch(size_t k);
+
+/// Quantises up to 32 rows of `w` (f32 [rows, k], row stride `w_stride`) into one int4 panel.
+///
+/// Scale and factors of each row and block of 128 inputs are those of the least squared error among
+/// six scales and three factors a group; ties go to the first. An all-zero group has factor 0; NaN
+/// counts as 0, infinities as the largest finite value; weights beyond ±122,000 saturate. Padding
+/// rows and inputs are written.
+///
+/// Returns the squared error in `error` and the squared sum of the weights in `energy` when given.
+void csimd_q4_pack_panel(const float *w,
+                         size_t w_stride,
+                         size_t rows,
+                         size_t k,
+                         void *panel,
+                         double *_Nullable error,
+                         double *_Nullable energy);
+
+/// Writes row `row` of a packed int4 matrix as f32 [k].
+void csimd_q4_unpack_row(const csimd_q4_weights *w, size_t row, float *out);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

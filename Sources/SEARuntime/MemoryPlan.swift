@@ -70,6 +70,10 @@ package struct MemoryPlan: Sendable, Equatable {
       $0 + (header.file.info($1)?.range.count ?? 0)
     }
     add("tokenizer", tokenizer, .mapped, .always)
+    let unpacked = header.plan.matrices.filter { $0.format == .int4 }.map {
+      UnpackRoom.rowBytes(columns: $0.columns)
+    }
+    add("unpacked weights", threads * (unpacked.max() ?? 0), .anonymous, .always)
     if let encoder = header.description.encoder {
       if !isCopied { add("encoder weights", Self.bytes(header.plan, "vision."), .mapped, .vision) }
       add(

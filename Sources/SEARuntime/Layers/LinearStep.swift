@@ -78,7 +78,7 @@ extension Execution {
       && third.map { $0.layer.weight.demand == demand } ?? true
     if isUniform {
       let packed = prepare(x, norm: norm, values: values, demand: demand, in: room)
-      multiply(values, packed, first, second, third)
+      try multiply(values, packed, first, second, third)
       return
     }
     try run(first, x, norm: norm, values: values, in: room)
@@ -99,7 +99,7 @@ extension Execution {
     if case .streamed(let matrix) = weight {
       try multiply(values, matrix, task, stream: room.stream)
     } else {
-      multiply(values, packed, task, nil, nil)
+      try multiply(values, packed, task, nil, nil)
     }
   }
 
@@ -141,7 +141,12 @@ extension Execution {
     _ first: LinearTask,
     _ second: LinearTask?,
     _ third: LinearTask?
-  ) {
+  ) throws(RuntimeError) {
+    let isUnpacked =
+      first.layer.weight.isUnpacked || second?.layer.weight.isUnpacked ?? false
+      || third?.layer.weight.isUnpacked ?? false
+    var unpacked: MatrixView<UInt8>?
+    if isUnpacked, values.rows > 1 { unpacked = try unpackRoom.rows(columns: values.columns) }
     var units = first.layer.weight.units
     if let second { units = max(units, second.layer.weight.units) }
     if let third { units = max(units, third.layer.weight.units) }
@@ -152,6 +157,7 @@ extension Execution {
       first: first,
       second: second,
       third: third,
+      unpacked: unpacked,
       pieces: pieces(for: units),
       profiler: pool.profiler
     )
@@ -192,6 +198,8 @@ private struct MultiplyWork: ParallelWork {
   let first: LinearTask
   let second: LinearTask?
   let third: LinearTask?
+  /// Room for unpacked int4 panels, a row for each thread.
+  let unpacked: MatrixView<UInt8>?
   let pieces: Int
   let profiler: WorkProfiler
 
@@ -209,7 +217,14 @@ private struct MultiplyWork: ParallelWork {
     switch weight {
     case .packed(let matrix):
       guard let packed else { preconditionFailure("packed weights without quantised input") }
-      kernels.multiply(packed, matrix, panels: units, bias: task.layer.bias, into: task.output)
+      kernels.multiply(
+        packed,
+        matrix,
+        panels: units,
+        bias: task.layer.bias,
+        into: task.output,
+        unpacked: unpacked?.rows(worker..<worker + 1)
+      )
     case .plain(let matrix):
       kernels.multiply(values, matrix, rows: rows, bias: task.layer.bias, into: task.output)
     case .streamed: preconditionFailure("streamed weights are multiplied where they are read")
