@@ -78,6 +78,12 @@ bool csimd_isa_available(csimd_isa isa) {
   }
 }
 
+bool csimd_bf16_available(void) {
+  uint32_t a, b, c, d;
+  return csimd_isa_available(csimd_isa_avx512vnni) && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+         has_all(a, AVX512BF16);
+}
+
 #elif defined(__aarch64__) && defined(__linux__)
 
 #include <sys/auxv.h>
@@ -101,9 +107,7 @@ bool csimd_isa_available(csimd_isa isa) {
 }
 
 bool csimd_bf16_available(void) {
-  uint32_t a, b, c, d;
-  return csimd_isa_available(csimd_isa_avx512vnni) && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
-         has_all(a, AVX512BF16);
+  return false;
 }
 
 #else

@@ -46,6 +46,16 @@ static const csimd_infer_table avx512vnni_table = {
 #define csimd_add__neoni8mm csimd_add__neondot
 #define csimd_scale__neoni8mm csimd_scale__neondot
 
+// Written for x86 only so far.
+#define csimd_q4_gemm__neondot csimd_q4_gemm__scalar
+#define csimd_q4_gemm__neoni8mm csimd_q4_gemm__scalar
+#define csimd_q4_gemv__neondot csimd_q4_gemv__scalar
+#define csimd_q4_gemv__neoni8mm csimd_q4_gemv__scalar
+#define csimd_select_above__neondot csimd_select_above__scalar
+#define csimd_select_above__neoni8mm csimd_select_above__scalar
+#define csimd_dot_rows__neondot csimd_dot_rows__scalar
+#define csimd_dot_rows__neoni8mm csimd_dot_rows__scalar
+
 static const csimd_infer_table neondot_table = {
     .isa = csimd_isa_neondot,
 #define CSIMD_OP(result, name, arguments) .name = csimd_##name##__neondot,

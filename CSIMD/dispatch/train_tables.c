@@ -47,15 +47,17 @@ const csimd_train_table *csimd_train_table_widening(csimd_isa isa) {
   switch (isa) {
     case csimd_isa_scalar:
       return &scalar_table;
-#if defined(__x86_64__)
     case csimd_isa_avx2:
-      return &avx2_table;
     case csimd_isa_avx512vnni:
-      return &avx512vnni_table;
+#if defined(__x86_64__)
+      return isa == csimd_isa_avx2 ? &avx2_table : &avx512vnni_table;
 #else
-    default:
-      break;
+      return NULL;
 #endif
+    case csimd_isa_neondot:
+    case csimd_isa_neoni8mm:
+      // Training has no vector version for ARM.
+      return &scalar_table;
   }
   return NULL;
 }

@@ -17,7 +17,7 @@ extension PackedMatrix {
       part: bytes.slice(range.lowerBound * size..<range.upperBound * size),
       rows: min(range.upperBound * Self.panelRows, rows) - range.lowerBound * Self.panelRows,
       columns: columns,
-      group: group
+      format: format
     )
   }
 }

@@ -175,7 +175,7 @@ package struct ProductOperand: Sendable {
     into out: MatrixView<UInt16>
   ) {
     check(w, rows, columns, out.rows, out.columns)
-    var argument = unsafe w.kernelArgument
+    var argument = unsafe w.int8Argument
     unsafe table.pointee.q8_unpack(
       &argument,
       rows.lowerBound,
@@ -196,7 +196,7 @@ package struct ProductOperand: Sendable {
     into out: MatrixView<Float>
   ) {
     check(w, rows, columns, out.rows, out.columns)
-    var argument = unsafe w.kernelArgument
+    var argument = unsafe w.int8Argument
     unsafe table.pointee.q8_unpack(
       &argument,
       rows.lowerBound,
@@ -216,6 +216,7 @@ package struct ProductOperand: Sendable {
     _ height: Int,
     _ width: Int
   ) {
+    guard case .int8 = w.format else { preconditionFailure("only int8 panels can be unpacked") }
     precondition(
       rows.lowerBound >= 0 && rows.upperBound <= w.rows && rows.lowerBound % 32 == 0
         && columns.lowerBound >= 0 && columns.upperBound <= w.columns
