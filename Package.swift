@@ -33,6 +33,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // MARK: - Device wing: libraries
@@ -95,6 +96,54 @@ let package = Package(
       path: "Tools/SEAQuantizer",
       swiftSettings: settings,
     ),
+    .target(
+      name: "SEALayers",
+      dependencies: ["SEATensor", "SEAModel"],
+      path: "Tools/SEALayers",
+      exclude: ["README.md"],
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEADataset",
+      dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage"],
+      path: "Tools/SEADataset",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEALabels",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
+        "SEAQuantizer", "SEADataset", .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEALabels",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEATrainer",
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
+        "SEADataset", "SEALayers", "SEALabels", .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEATrainer",
+      swiftSettings: settings,
+    ),
+
+    // Scenes drawn from a seed, for training and testing without anyone else's pictures.
+    .target(name: "CPNGWriter", dependencies: ["CPNG"], path: "Tools/CPNGWriter"),
+    .target(
+      name: "SEAWorld",
+      dependencies: [
+        "SEATensor", "SEAFormat", "CPNGWriter", .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      path: "Tools/SEAWorld",
+      swiftSettings: settings,
+    ),
+    .target(
+      name: "SEAEvaluator",
+      dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime"],
+      path: "Tools/SEAEvaluator",
+      swiftSettings: settings,
+    ),
 
     // MARK: - Commands
 
@@ -119,10 +168,19 @@ let package = Package(
       name: "sea-tools",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer", "SEACommandLine",
+        "SEAQuantizer", "SEADataset", "SEALayers", "SEALabels", "SEATrainer", "SEAWorld",
+        "SEAEvaluator", "SEACommandLine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ],
       path: "Tools/sea-tools",
+      swiftSettings: settings,
+    ),
+    // Times SEALayers on shapes of large models; no part of any product.
+    .executableTarget(
+      name: "layer-bench",
+      dependencies: ["SEALayers", "SEAModel", "SEATensor"],
+      path: "Tools/layer-bench",
       swiftSettings: settings,
     ),
 
@@ -177,6 +235,50 @@ let package = Package(
         "SEAQuantizer", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
         "SEAFormat", "SEATensor", "TestSupport",
       ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEAWorldTests",
+      dependencies: ["SEAWorld", "SEAImage", "SEAFormat", "SEATensor", "TestSupport"],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEAEvaluatorTests",
+      dependencies: [
+        "SEAEvaluator", "SEAWorld", "SEARuntime", "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEADatasetTests",
+      dependencies: [
+        "SEADataset", "SEACheckpoint", "SEAText", "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEATrainerTests",
+      dependencies: [
+        "SEATrainer", "SEALayers", "SEADataset", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
+        "SEAFormat", "SEATensor", "TestSupport", "sea-tools",
+      ],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEALabelsTests",
+      dependencies: [
+        "SEALabels", "SEADataset", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
+        "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEALayersTests",
+      dependencies: [
+        "SEALayers", "SEACheckpoint", "SEAModel", "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")],
       swiftSettings: testSettings,
     ),
     .testTarget(

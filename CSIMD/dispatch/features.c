@@ -35,6 +35,8 @@ enum {
   AVX512DQ = 1 << 17,
   AVX512BW = 1 << 30,
   AVX512VNNI = 1 << 11,
+  // CPUID leaf 7, subleaf 1, EAX
+  AVX512BF16 = 1 << 5,
   // XCR0: SSE and AVX state; opmask and both halves of the upper ZMM state
   YMM_STATE = 0x06,
   ZMM_STATE = 0xe6,
@@ -98,7 +100,17 @@ bool csimd_isa_available(csimd_isa isa) {
   }
 }
 
+bool csimd_bf16_available(void) {
+  uint32_t a, b, c, d;
+  return csimd_isa_available(csimd_isa_avx512vnni) && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+         has_all(a, AVX512BF16);
+}
+
 #else
+
+bool csimd_bf16_available(void) {
+  return false;
+}
 
 bool csimd_isa_available(csimd_isa isa) {
   return isa == csimd_isa_scalar;

@@ -73,6 +73,15 @@ typedef struct csimd_q8_weights {
   size_t group;        // inputs a scale; a multiple of 32
 } csimd_q8_weights;
 
+/// Inputs of int4 weights that share a scale: the group of their activations.
+enum { CSIMD_Q4_INPUTS = 128 };
+
+/// A packed int4 matrix [n, k], see internal/q4_panel.h.
+typedef struct csimd_q4_weights {
+  const void *panels;  // 64-byte aligned
+  size_t n, k;         // logical rows and inputs
+} csimd_q4_weights;
+
 /// Keys and values of one KV head, and the queries of one query head.
 ///
 ///   k  blocks of 16 keys: element [key / 16][dim][key % 16]
@@ -127,6 +136,77 @@ typedef struct csimd_infer_table {
 /// The table of a level, or null when this CPU or operating system cannot run it.
 const csimd_infer_table *_Nullable csimd_infer_table_for(csimd_isa isa);
 
+// MARK: - The training table
+
+/// One operand of a product, [rows, columns] to the product.
+typedef struct csimd_operand {
+  const void *data;
+  size_t stride;    // elements between stored rows
+  csimd_type type;  // csimd_f32 or csimd_bf16
+  bool transposed;  // stored as [columns, rows]
+} csimd_operand;
+
+/// C [m, n] = A [m, k] · B [k, n].
+typedef struct csimd_product {
+  csimd_operand a;
+  csimd_operand b;
+  float *c;
+  size_t c_stride;
+  size_t m, n, k;
+  bool accumulate;
+  void *scratch;  // CSIMD_PRODUCT_SCRATCH bytes, 64-byte aligned
+} csimd_product;
+
+/// Bytes of scratch of one product of any size.
+enum { CSIMD_PRODUCT_SCRATCH = 1344 * 1024 };
+
+/// Attention scores of some queries of one head with some keys.
+typedef struct csimd_scores {
+  float *s;  // [queries, stride]
+  size_t stride;
+  size_t queries, keys;
+  size_t first_query, first_key;  // absolute positions
+  size_t window;
+  float scale;
+  bool causal;
+} csimd_scores;
+
+/// The numbers of an AdamW step, see csimd_train_ops.inc.
+typedef struct csimd_adamw {
+  float clip;     // multiplies the gradient
+  float decay;    // 1 - lr · weight decay
+  float rest1;    // 1 - β1
+  float beta2;    // β2
+  float rest2;    // 1 - β2
+  float step;     // lr / (1 - β1^t)
+  float root;     // 1 / √(1 - β2^t)
+  float epsilon;  // added to the root
+} csimd_adamw;
+
+typedef struct csimd_train_table {
+  csimd_isa isa;
+  bool multiplies_bf16;  // bf16_product uses the processor's own bf16 products
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+#define CSIMD_OP(result, name, arguments) result(*name) arguments;
+#include "csimd_train_ops.inc"
+#undef CSIMD_OP
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+} csimd_train_table;
+
+/// The training table of a level, or null when this CPU or operating system cannot run it. The best
+/// level multiplies bf16 itself where the CPU can.
+const csimd_train_table *_Nullable csimd_train_table_for(csimd_isa isa);
+
+/// The same without the processor's own bf16 products.
+const csimd_train_table *_Nullable csimd_train_table_widening(csimd_isa isa);
+
+/// True when this CPU has AVX-512 BF16 beside the level avx512vnni.
+bool csimd_bf16_available(void);
+
 // MARK: - Packing (host side, no instruction set)
 
 /// Bytes of a packed [n, k] matrix with `group` inputs a scale.
@@ -153,6 +233,31 @@ void csimd_q8_pack_panel(const float *w,
 
 /// Writes row `row` of a packed matrix as f32 [k].
 void csimd_q8_unpack_row(const csimd_q8_weights *w, size_t row, float *out);
+
+/// Bytes of a packed int4 [n, k] matrix.
+size_t csimd_q4_packed_bytes(size_t n, size_t k);
+
+/// Bytes of scratch that one q4_gemm of `k` inputs needs.
+size_t csimd_q4_scratch(size_t k);
+
+/// Quantises up to 32 rows of `w` (f32 [rows, k], row stride `w_stride`) into one int4 panel.
+///
+/// Scale and factors of each row and block of 128 inputs are those of the least squared error among
+/// six scales and three factors a group; ties go to the first. An all-zero group has factor 0; NaN
+/// counts as 0, infinities as the largest finite value; weights beyond ±122,000 saturate. Padding
+/// rows and inputs are written.
+///
+/// Returns the squared error in `error` and the squared sum of the weights in `energy` when given.
+void csimd_q4_pack_panel(const float *w,
+                         size_t w_stride,
+                         size_t rows,
+                         size_t k,
+                         void *panel,
+                         double *_Nullable error,
+                         double *_Nullable energy);
+
+/// Writes row `row` of a packed int4 matrix as f32 [k].
+void csimd_q4_unpack_row(const csimd_q4_weights *w, size_t row, float *out);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

@@ -33,6 +33,9 @@
 #define CSIMD_TAIL_C7 0.14406797289848328f
 #define CSIMD_TAIL_C8 (-0.029165375977754593f)
 
+// φ(0), the peak of the normal density.
+#define CSIMD_NORMAL_PEAK 0.3989422804014327f
+
 // gelu_tanh(x) = x · sigmoid(2u), 2u = x (GELU_LINEAR + GELU_CUBIC x²), which are 2√(2/π) and
 // 0.044715 · 2√(2/π).
 #define CSIMD_GELU_LINEAR 1.5957691216057308f

@@ -32,6 +32,8 @@
 #define CSIMD_REGION_AVX512VNNI CSIMD_REGION("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
 #define CSIMD_REGION_NEONDOT CSIMD_REGION("dotprod")
 #define CSIMD_REGION_NEONI8MM CSIMD_REGION("dotprod,i8mm,bf16")
+#define CSIMD_REGION_AVX512BF16 \
+  CSIMD_REGION("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16")
 #define CSIMD_REGION_END _Pragma("clang attribute pop")
 
 #define CSIMD_INLINE static inline __attribute__((always_inline))

@@ -102,6 +102,50 @@ CSIMD_INLINE float csimd_activate_one(csimd_activation f, float x) {
   __builtin_unreachable();
 }
 
+// MARK: - Derivatives
+
+/// d/dx of x · s(u), s = 1 / (1 + exp(-u)), where du/dx = slope.
+CSIMD_INLINE float csimd_sigmoid_slope(float x, float u, float slope) {
+  float s = 1.0f / (1.0f + csimd_exp(-u));
+  return csimd_fma(x * slope, s * (1.0f - s), s);
+}
+
+/// d/dx of x · Φ(x) = Φ(x) + x · φ(x), Φ from the tail as in csimd_gelu_exact.
+CSIMD_INLINE float csimd_gelu_exact_slope(float x) {
+  float a = csimd_min(CSIMD_TAIL_LIMIT, __builtin_fabsf(x));
+  float t = 1.0f / csimd_fma(CSIMD_TAIL_SLOPE, a, 1.0f);
+  float p = csimd_fma(CSIMD_TAIL_C8, t, CSIMD_TAIL_C7);
+  p = csimd_fma(p, t, CSIMD_TAIL_C6);
+  p = csimd_fma(p, t, CSIMD_TAIL_C5);
+  p = csimd_fma(p, t, CSIMD_TAIL_C4);
+  p = csimd_fma(p, t, CSIMD_TAIL_C3);
+  p = csimd_fma(p, t, CSIMD_TAIL_C2);
+  p = csimd_fma(p, t, CSIMD_TAIL_C1);
+  p = csimd_fma(p, t, CSIMD_TAIL_C0);
+  float e = csimd_exp(-0.5f * a * a);
+  // For x ≥ 0 the slope is 1 - (tail - a · φ), for x < 0 it is tail - a · φ.
+  float below = csimd_fma(-(a * CSIMD_NORMAL_PEAK), e, e * (p * t));
+  return x > 0.0f ? 1.0f - below : below;
+}
+
+CSIMD_INLINE float csimd_activation_slope(csimd_activation f, float x) {
+  switch (f) {
+    case csimd_gelu_tanh: {
+      float square = x * x;
+      float u = x * csimd_fma(CSIMD_GELU_CUBIC, square, CSIMD_GELU_LINEAR);
+      float slope = csimd_fma(3.0f * CSIMD_GELU_CUBIC, square, CSIMD_GELU_LINEAR);
+      return csimd_sigmoid_slope(x, u, slope);
+    }
+    case csimd_gelu_erf:
+      return csimd_gelu_exact_slope(x);
+    case csimd_quick_gelu:
+      return csimd_sigmoid_slope(x, CSIMD_QUICK_GELU_SLOPE * x, CSIMD_QUICK_GELU_SLOPE);
+    case csimd_silu:
+      return csimd_sigmoid_slope(x, x, 1.0f);
+  }
+  __builtin_unreachable();
+}
+
 // MARK: - int8 codes
 
 /// The scale of `count` values: their largest magnitude / 127; NaN does not count.

@@ -118,6 +118,10 @@ CSIMD_INLINE v16 v16_div(v16 a, v16 b) {
   return (v16){_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
 }
 
+CSIMD_INLINE v16 v16_sqrt(v16 x) {
+  return (v16){_mm256_sqrt_ps(x.low), _mm256_sqrt_ps(x.high)};
+}
+
 CSIMD_INLINE v16 v16_fma(v16 a, v16 b, v16 c) {
   return (v16){_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
@@ -162,6 +166,15 @@ CSIMD_INLINE v16 v16_keep(v16 x, size_t first, size_t end, v16 other) {
                    x,
                    _mm256_andnot_si256(v16_mask(first, 0), v16_mask(end, 0)),
                    _mm256_andnot_si256(v16_mask(first, 8), v16_mask(end, 8)));
+}
+
+/// yes where x > 0, no elsewhere (NaN included).
+CSIMD_INLINE v16 v16_if_positive(v16 x, v16 yes, v16 no) {
+  __m256 zero = _mm256_setzero_ps();
+  return (v16){
+      _mm256_blendv_ps(no.low, yes.low, _mm256_cmp_ps(x.low, zero, _CMP_GT_OQ)),
+      _mm256_blendv_ps(no.high, yes.high, _mm256_cmp_ps(x.high, zero, _CMP_GT_OQ)),
+  };
 }
 
 /// p · 2^n, n = rounded - 1.5 · 2^23, in two factors so that the result is rounded once.

@@ -89,6 +89,10 @@ CSIMD_INLINE v16 v16_div(v16 a, v16 b) {
   return _mm512_div_ps(a, b);
 }
 
+CSIMD_INLINE v16 v16_sqrt(v16 x) {
+  return _mm512_sqrt_ps(x);
+}
+
 CSIMD_INLINE v16 v16_fma(v16 a, v16 b, v16 c) {
   return _mm512_fmadd_ps(a, b, c);
 }
@@ -123,6 +127,11 @@ CSIMD_INLINE v16 v16_nan_to_zero(v16 x) {
 CSIMD_INLINE v16 v16_keep(v16 x, size_t first, size_t end, v16 other) {
   __mmask16 mask = (__mmask16)((1u << end) - (1u << first));
   return _mm512_mask_mov_ps(other, mask, x);
+}
+
+/// yes where x > 0, no elsewhere (NaN included).
+CSIMD_INLINE v16 v16_if_positive(v16 x, v16 yes, v16 no) {
+  return _mm512_mask_mov_ps(no, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), yes);
 }
 
 /// p · 2^n, n = rounded - 1.5 · 2^23.

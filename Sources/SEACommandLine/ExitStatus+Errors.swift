@@ -27,6 +27,7 @@ extension FileError: ExitStatusProviding {
     case .missing, .notRegular: .missingInput
     case .permission: .permission
     case .outOfMemory: .system
+    case .shrunk: .inputOutput
     case .system(_, _, let code):
       switch code {
       case ENOMEM, EMFILE, ENFILE, EAGAIN: .system
@@ -90,6 +91,15 @@ extension RuntimeError: ExitStatusProviding {
     case .input, .images, .context: .usage
     case .memory: .system
     case .model, .missingPart, .weights, .token, .notFinite: .badData
+    }
+  }
+}
+
+extension BenchError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .nothingToMeasure, .notComparable: .badData
+    case .cancelled: Interruption.status ?? .failure
     }
   }
 }

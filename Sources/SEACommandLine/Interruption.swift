@@ -23,6 +23,7 @@ package enum Interruption {
       if !exchanged { _exit(status.rawValue) }
     }
     for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, handler) }
+    System.endOnMissingPages()
   }
 
   /// How the process was asked to end, or nil.

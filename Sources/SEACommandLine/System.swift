@@ -110,11 +110,96 @@ package enum System {
     return (slash == path.startIndex ? "/" : String(path[..<slash]), path[slash...].dropFirst())
   }
 
+  /// A path from the root with every link followed; the path itself when nothing is there.
+  package static func absolute(_ path: String) -> String {
+    guard let resolved = unsafe realpath(path, nil) else { return path }
+    defer { unsafe free(resolved) }
+    return unsafe String(cString: resolved)
+  }
+
   /// The kind bits of a path's mode, links followed; nil when nothing is there.
   package static func kind(of path: String) -> mode_t? {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return nil }
     return status.st_mode & S_IFMT
+  }
+
+  /// The names in a folder, in no order; empty when it cannot be read.
+  package static func names(in folder: String) -> [String] {
+    guard let stream = unsafe opendir(folder) else { return [] }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+      // The name is a zero-terminated array inside the entry, valid until the next read.
+      names.append(
+        unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+          unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+      )
+    }
+    return names.filter { $0 != "." && $0 != ".." }
+  }
+
+  /// Bytes of a regular file, links followed; nil for anything else.
+  package static func size(of path: String) -> Int? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Int(exactly: status.st_size)
+  }
+
+  /// Bytes that an ordinary user may still write to the file system of `folder`; nil when unknown.
+  package static func freeBytes(in folder: String) -> Int? {
+    var status = statvfs()
+    guard unsafe statvfs(folder, &status) == 0, status.f_blocks > 0 else { return nil }
+    let (bytes, overflow) = Int(clamping: status.f_bavail)
+      .multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
+    return overflow ? nil : bytes
+  }
+
+  /// Makes a folder and those above it.
+  ///
+  /// - Throws: `FileError` naming the folder that cannot be made.
+  package static func makeFolder(_ path: String) throws(FileError) {
+    if kind(of: path) == S_IFDIR { return }
+    if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+      try makeFolder(String(path[..<slash]))
+    }
+    guard unsafe mkdir(path, 0o777) == 0 || errno == EEXIST else {
+      throw .from(path: path, operation: "create", code: errno)
+    }
+  }
+
+  /// Removes a file.
+  ///
+  /// - Throws: `FileError`.
+  package static func remove(_ path: String) throws(FileError) {
+    guard unsafe unlink(path) == 0 else {
+      throw .from(path: path, operation: "remove", code: errno)
+    }
+  }
+
+  /// Runs another program to its end; what it prints goes to this process's standard error.
+  ///
+  /// - Returns: its exit code, 128 and the number of the signal that ended it, or nil when it could
+  ///   not be started.
+  package static func run(_ path: String, arguments: [String]) -> Int32? {
+    var pointers = unsafe arguments.map { unsafe strdup($0) }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
+    unsafe pointers.append(nil)
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO)
+    var process: pid_t = 0
+    guard unsafe posix_spawn(&process, path, &actions, nil, pointers, environ) == 0 else {
+      return nil
+    }
+    var status: Int32 = 0
+    while unsafe waitpid(process, &status, 0) < 0 {
+      guard errno == EINTR else { return nil }
+    }
+    let signal = status & 0x7f
+    return signal == 0 ? status >> 8 & 0xff : 128 + signal
   }
 
   /// Most memory this process has had resident, in bytes.
@@ -134,5 +219,17 @@ package enum System {
   /// The value of an environment variable, or nil when it is not set.
   package static func environment(_ name: String) -> String? {
     unsafe getenv(name).map { unsafe String(cString: $0) }
+  }
+
+  /// Ends the process with a sentence and an exit code when a page of a mapped file cannot be had.
+  ///
+  /// The file became shorter, or its disk failed. Nothing is half-written: outputs get their names
+  /// last.
+  package static func endOnMissingPages() {
+    signal(SIGBUS) { _ in
+      let message: StaticString = "sea: error: a mapped file shrank or cannot be read any more\n"
+      _ = unsafe Glibc.write(STDERR_FILENO, message.utf8Start, message.utf8CodeUnitCount)
+      _exit(ExitStatus.inputOutput.rawValue)
+    }
   }
 }

@@ -109,3 +109,31 @@ struct NativeDecoder {
     }
   }
 }
+
+extension PixelImage {
+  /// The picture as a baseline JPEG.
+  ///
+  /// - Parameter quality: 1 to 100.
+  /// - Returns: the file, or nil when libjpeg cannot have the memory it needs.
+  /// - Precondition: the quality is in range, and no side exceeds JPEG's 65,500.
+  package func jpeg(quality: Int) -> [UInt8]? {
+    precondition((1...100).contains(quality), "quality \(quality)")
+    precondition(width <= 65_500 && height <= 65_500, "\(width) x \(height) pixels")
+    // A JPEG of noise at quality 100 is smaller than its pixels; the rest is for tiny pictures.
+    var out = [UInt8](repeating: 0, count: pixels.count * 2 + 4096)
+    let count = unsafe pixels.withUnsafeBufferPointer { source in
+      unsafe out.withUnsafeMutableBufferPointer { target in
+        guard let source = source.baseAddress, let target = target.baseAddress else { return 0 }
+        return unsafe cimage_encode_jpeg(
+          source,
+          UInt32(width),
+          UInt32(height),
+          Int32(quality),
+          target,
+          pixels.count * 2 + 4096
+        )
+      }
+    }
+    return count > 0 ? Array(out[..<count]) : nil
+  }
+}

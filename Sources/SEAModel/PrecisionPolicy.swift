@@ -9,13 +9,16 @@ package enum WeightStorage: Sendable, Equatable, Hashable {
   case bfloat16
   /// int8 codes with a scale per output row and group of inputs; nil: one scale per row.
   case int8(group: Int?)
+  /// int4 codes in groups of 32 inputs.
+  case int4
 
-  /// Name in files and messages: `f32`, `bf16`, `int8/128`, `int8/row`.
+  /// Name in files and messages: `f32`, `bf16`, `int8/128`, `int8/row`, `int4/32`.
   package var name: String {
     switch self {
     case .float32: "f32"
     case .bfloat16: "bf16"
     case .int8(let group): group.map { "int8/\($0)" } ?? "int8/row"
+    case .int4: "int4/32"
     }
   }
 
@@ -25,6 +28,7 @@ package enum WeightStorage: Sendable, Equatable, Hashable {
     case "f32": self = .float32
     case "bf16": self = .bfloat16
     case "int8/row": self = .int8(group: nil)
+    case "int4/32": self = .int4
     default:
       guard name.hasPrefix("int8/"), let group = Int(name.dropFirst(5)),
         Self.groups.contains(group)
@@ -79,6 +83,17 @@ package struct PrecisionPolicy: Sendable, Equatable {
     return policy
   }
 
+  /// The default int4 policy: the language model, whose weights every token reads, is int4 with its
+  /// embedding table and head; towers are int8 in groups of 128, because their bytes are read once a
+  /// picture; the rest is as in the int8 policy.
+  package static var int4: PrecisionPolicy {
+    var policy = int8(group: 128)
+    policy.roles[.embeddingTable] = .int4
+    policy.roles[.languageLinear] = .int4
+    policy.roles[.languageHead] = .int4
+    return policy
+  }
+
   /// The storage of a tensor.
   package func storage(of name: String, role: TensorRole) -> WeightStorage {
     exceptions[name] ?? roles[role] ?? .float32
@@ -130,7 +145,7 @@ package struct PrecisionPolicy: Sendable, Equatable {
       throw .invalid(
         field: field,
         found: "'\(name)'",
-        expected: "f32, bf16, int8/32, int8/64, int8/128 or int8/row"
+        expected: "f32, bf16, int8/32, int8/64, int8/128, int8/row or int4/32"
       )
     }
     return storage

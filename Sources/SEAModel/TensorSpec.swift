@@ -17,10 +17,14 @@ package struct TensorSpec: Sendable, Equatable {
   /// True for norms, biases and tables that are stored as plain f32 after everything else.
   package var isVector: Bool { role == .vector }
 
-  /// Inputs that share a scale when the tensor is packed, padded to a multiple of 32.
-  package var group: Int? {
-    guard case .int8(let group) = storage else { return nil }
-    return group ?? (columns + 31) / 32 * 32
+  /// The layout of a packed tensor, nil for a plain one; a group of a whole row is padded to a multiple
+  /// of 32.
+  package var format: PackedFormat? {
+    switch storage {
+    case .float32, .bfloat16: nil
+    case .int8(let group): .int8(group: group ?? (columns + 31) / 32 * 32)
+    case .int4: .int4
+    }
   }
 
   /// Element type in the file.
@@ -28,19 +32,19 @@ package struct TensorSpec: Sendable, Equatable {
     switch storage {
     case .float32: .float32
     case .bfloat16: .bfloat16
-    case .int8: .uint8
+    case .int8, .int4: .uint8
     }
   }
 
   /// Shape in the file: logical for plain tensors, bytes for packed ones.
   package var storedShape: [Int] {
-    if group != nil { return [byteCount] }
+    if format != nil { return [byteCount] }
     return isVector && rows == 1 ? [columns] : [rows, columns]
   }
 
   /// Bytes in the file before padding; 0 when the shape has no layout.
   package var byteCount: Int {
-    if let group { return PackedMatrix.byteCount(rows: rows, columns: columns, group: group) ?? 0 }
+    if let format { return format.byteCount(rows: rows, columns: columns) ?? 0 }
     return rows * columns * elementType.size
   }
 }

@@ -39,11 +39,14 @@ public final class Assistant {
       kernels: try Kernels(named: options.instructionSet),
       threads: options.threads
     )
-    generator = try Generator(
-      Model(path: modelPath),
+    let header = try ModelHeader(path: modelPath)
+    let plan = try GeneratorPlan(
+      header,
       options: GeneratorOptions(context: options.context, maxMemory: options.maxMemory),
-      on: execution
+      threads: execution.pool.threads
     )
+    try plan.check()
+    generator = try Generator(Model(header), plan: plan, on: execution)
   }
 
   /// Answers a question.

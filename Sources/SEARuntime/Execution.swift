@@ -11,11 +11,14 @@ package struct Execution: Sendable {
   package let kernels: Kernels
   /// The threads.
   package let pool: WorkerPool
+  /// Room for unpacked weights, a row for each thread.
+  package let unpackRoom: UnpackRoom
 
   /// An execution on `threads` threads; nil means every core this process may use.
   package init(kernels: Kernels, threads: Int? = nil) {
     self.kernels = kernels
     pool = WorkerPool(threads: threads ?? ProcessorCount.available)
+    unpackRoom = UnpackRoom(threads: pool.threads)
   }
 
   /// Pieces to cut `units` of work into: enough for balance, few enough to keep streams long.

@@ -117,8 +117,8 @@ struct FileWeights: WeightProvider {
   func matrix(_ name: String, rows: Int, columns: Int) throws(RuntimeError) -> LinearWeight {
     let (spec, bytes) = try bytes(name, rows: rows, columns: columns)
     do throws(WeightError) {
-      if let group = spec.group {
-        return .packed(try PackedMatrix(bytes, rows: rows, columns: columns, group: group))
+      if let format = spec.format {
+        return .packed(try PackedMatrix(bytes, rows: rows, columns: columns, format: format))
       }
       let storage: PlainMatrix.Storage = spec.storage == .bfloat16 ? .bfloat16 : .float32
       return .plain(try PlainMatrix(bytes, rows: rows, columns: columns, storage: storage))

@@ -52,12 +52,12 @@ package struct MemoryPlan: Sendable, Equatable {
   /// The plan of a model.
   ///
   /// - Parameters:
-  ///   - model: the open model.
+  ///   - header: the model's file.
   ///   - options: how its language model is run, nil: it is not.
   ///   - threads: threads of the execution.
   ///   - placement: where its weights are used from.
   package init(
-    _ model: Model,
+    _ header: ModelHeader,
     options: ContextOptions?,
     threads: Int,
     placement: WeightPlacement = .mapped
@@ -65,11 +65,17 @@ package struct MemoryPlan: Sendable, Equatable {
     releasesWeights = options?.releasesWeights ?? false
     add("program", Self.fixedBytes, .anonymous, .always)
     let isCopied = placement == .copied
-    if isCopied { add("weights", model.file.mapping.count, .anonymous, .always) }
-    let tokenizer = model.tokenizer?.tables.blobs.reduce(0) { $0 + $1.bytes.count } ?? 0
+    if isCopied { add("weights", header.file.mapping.count, .anonymous, .always) }
+    let tokenizer = TokenizerTables.Name.all.reduce(0) {
+      $0 + (header.file.info($1)?.range.count ?? 0)
+    }
     add("tokenizer", tokenizer, .mapped, .always)
-    if let encoder = model.description.encoder {
-      if !isCopied { add("encoder weights", Self.bytes(model.plan, "vision."), .mapped, .vision) }
+    let unpacked = header.plan.matrices.filter { $0.format == .int4 }.map {
+      UnpackRoom.rowBytes(columns: $0.columns)
+    }
+    add("unpacked weights", threads * (unpacked.max() ?? 0), .anonymous, .always)
+    if let encoder = header.description.encoder {
+      if !isCopied { add("encoder weights", Self.bytes(header.plan, "vision."), .mapped, .vision) }
       add(
         "encoder scratch",
         EncoderScratch.byteCount(encoder, threads: threads)
@@ -79,9 +85,9 @@ package struct MemoryPlan: Sendable, Equatable {
         .vision
       )
     }
-    if let adapter = model.description.adapter {
-      if !isCopied { add("adapter weights", Self.bytes(model.plan, "adapter."), .mapped, .vision) }
-      let rows = model.description.encoder?.features ?? 0
+    if let adapter = header.description.adapter {
+      if !isCopied { add("adapter weights", Self.bytes(header.plan, "adapter."), .mapped, .vision) }
+      let rows = header.description.encoder?.features ?? 0
       let values = rows * adapter.inputWidth + TokenGrid.values(adapter, features: rows)
       add(
         "adapter scratch",
@@ -90,9 +96,9 @@ package struct MemoryPlan: Sendable, Equatable {
         .vision
       )
     }
-    guard let language = model.description.language, let options else { return }
+    guard let language = header.description.language, let options else { return }
     if !isCopied {
-      add("language model weights", languageBytes(model.plan, language), .mapped, .language)
+      add("language model weights", languageBytes(header.plan, language), .mapped, .language)
     }
     let cache = KVCache.byteCount(language, capacity: options.capacity, type: options.cacheType)
     add("keys and values", cache, .anonymous, .always)
@@ -129,16 +135,5 @@ package struct MemoryPlan: Sendable, Equatable {
       }
     }
     return sum(.always) + max(sum(.vision), sum(.language))
-  }
-
-  /// Refuses a plan that exceeds a limit on resident bytes, or the machine's memory.
-  ///
-  /// - Throws: `RuntimeError.memory`.
-  package func check(limit: Int?) throws(RuntimeError) {
-    if let limit, peakBytes > limit { throw .memory(needed: peakBytes, limit: limit) }
-    let physical = SystemMemory.physical
-    guard anonymousBytes <= physical else {
-      throw .memory(needed: anonymousBytes, limit: physical)
-    }
   }
 }

@@ -14,14 +14,8 @@ public final class Model: Sendable {
   /// The path as given.
   public let path: String
 
-  /// The mapped file.
-  package let file: ModelFile
-  /// What the model is.
-  package let description: ModelDescription
-  /// How its tensors are stored.
-  package let policy: PrecisionPolicy
-  /// Its tensors.
-  package let plan: TensorPlan
+  /// What the file says about itself.
+  package let header: ModelHeader
   /// Text to ids and back.
   package let tokenizer: Tokenizer?
   /// Pixels to patch features.
@@ -40,29 +34,30 @@ public final class Model: Sendable {
     path: String,
     placement: WeightPlacement = .mapped
   ) throws(RuntimeError) {
-    let file: ModelFile
-    do throws(FormatError) {
-      file = try ModelFile(path: path)
-    } catch {
-      throw .format(error)
-    }
-    try self.init(file: file, placement: placement)
+    try self.init(ModelHeader(path: path), placement: placement)
   }
 
   /// Binds the tensors of a file.
   ///
   /// - Throws: `RuntimeError` naming the file and the field or tensor that is wrong.
-  package init(
+  package convenience init(
     file: ModelFile,
     placement: WeightPlacement = .mapped
   ) throws(RuntimeError) {
-    let (description, policy, plan) = try Self.plan(file)
-    let weights = try FileWeights(file, plan: plan, placement: placement)
+    try self.init(ModelHeader(file: file), placement: placement)
+  }
+
+  /// Binds the tensors of a file whose header has been read.
+  ///
+  /// - Throws: `RuntimeError` naming the file and the tensor that is wrong.
+  package init(
+    _ header: ModelHeader,
+    placement: WeightPlacement = .mapped
+  ) throws(RuntimeError) {
+    let (file, description) = (header.file, header.description)
+    let weights = try FileWeights(file, plan: header.plan, placement: placement)
     path = file.path
-    self.file = file
-    self.description = description
-    self.policy = policy
-    self.plan = plan
+    self.header = header
     tokenizer = try Self.tokenizer(of: file)
     encoder =
       if let encoder = description.encoder {
@@ -82,18 +77,29 @@ public final class Model: Sendable {
       }
   }
 
-  /// Reads what a file says about itself.
+  /// The mapped file.
+  package var file: ModelFile { header.file }
+
+  /// What the model is.
+  package var description: ModelDescription { header.description }
+
+  /// How its tensors are stored.
+  package var policy: PrecisionPolicy { header.policy }
+
+  /// Its tensors.
+  package var plan: TensorPlan { header.plan }
+
+  /// The type of cache that suits the weights.
+  package var defaultCacheType: CacheType { header.defaultCacheType }
+
+  /// Refuses to go on with a file that has become shorter.
   ///
-  /// - Throws: `RuntimeError.model` naming the field.
-  private static func plan(
-    _ file: ModelFile
-  ) throws(RuntimeError) -> (ModelDescription, PrecisionPolicy, TensorPlan) {
-    do throws(ModelError) {
-      let description = try ModelDescription(json: file.manifest.description)
-      let policy = try PrecisionPolicy(json: file.manifest.quantization)
-      return (description, policy, try TensorPlan(description, policy: policy))
+  /// - Throws: `RuntimeError.file`.
+  func checkFile() throws(RuntimeError) {
+    do throws(FileError) {
+      try file.mapping.checkIntact()
     } catch {
-      throw .model(path: file.path, error)
+      throw .file(error)
     }
   }
 
@@ -114,11 +120,6 @@ public final class Model: Sendable {
     case .badTable(let name, let problem): .tensor(path: path, name: name, rule: problem)
     default: .tensor(path: path, name: TokenizerTables.Name.settings, rule: "\(error)")
     }
-  }
-
-  /// The type of cache that suits the weights: exact weights deserve exact keys and values.
-  package var defaultCacheType: CacheType {
-    plan.matrices.allSatisfy { $0.storage == .float32 } ? .float32 : .float16
   }
 
   /// The language model.

@@ -30,7 +30,7 @@ package enum RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The sequence does not fit the context.
   case context(needed: Int, capacity: Int)
   /// The plan needs more memory than it may use.
-  case memory(needed: Int, limit: Int)
+  case memory(MemoryShortage)
   /// A score is not a number, so no token can be chosen.
   case notFinite(position: Int)
   /// A prompt, a template or a tokenizer was refused.
@@ -52,8 +52,7 @@ package enum RuntimeError: Error, Equatable, Sendable, CustomStringConvertible {
     case .token(let id, let vocab): "token id \(id) is not in the vocabulary of \(vocab)"
     case .context(let needed, let capacity):
       "\(needed) positions do not fit the context of \(capacity)"
-    case .memory(let needed, let limit):
-      "the memory plan needs \(needed) bytes, the limit is \(limit)"
+    case .memory(let shortage): "\(shortage)"
     case .notFinite(let position): "the scores after position \(position) are not numbers"
     case .text(let error): "\(error)"
     case .image(let error): "\(error)"

@@ -13,6 +13,8 @@ package enum FileError: Error, Equatable, Sendable, CustomStringConvertible {
   case permission(path: String)
   /// A system call failed.
   case system(path: String, operation: String, code: Int32)
+  /// A file became shorter while it was in use.
+  case shrunk(path: String, expected: Int, found: Int)
   /// Memory could not be had.
   case outOfMemory(bytes: Int)
 
@@ -23,6 +25,8 @@ package enum FileError: Error, Equatable, Sendable, CustomStringConvertible {
     case .permission(let path): "\(path): permission denied"
     case .system(let path, let operation, let code):
       "\(path): cannot \(operation): \(FileError.text(of: code))"
+    case .shrunk(let path, let expected, let found):
+      "\(path): the file shrank from \(expected) to \(found) bytes while it was in use"
     case .outOfMemory(let bytes): "cannot allocate \(bytes) bytes"
     }
   }

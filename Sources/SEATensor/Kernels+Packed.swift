@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// int8 kernels: quantise activations, multiply with packed weights, pack weights.
+// Packed kernels: quantise activations to int8, multiply with int8 or int4 weights, pack weights.
 
 internal import CSIMD
 
@@ -79,12 +79,15 @@ extension Kernels {
   ///   - panels: panels of 32 output rows to compute.
   ///   - bias: one value a row of `w`.
   ///   - y: `[tokens, rows]`, the whole output.
+  ///   - unpacked: for int4 weights and several tokens, `unpackedBytes(columns:)` bytes of this thread's
+  ///     own, 64-byte aligned.
   package func multiply(
     _ a: PackedActivations,
     _ w: PackedMatrix,
     panels: Range<Int>,
     bias: FloatVector?,
-    into y: MatrixView<Float>
+    into y: MatrixView<Float>,
+    unpacked: MatrixView<UInt8>? = nil
   ) {
     a.check(tokens: y.rows, columns: w.columns, group: w.group)
     precondition(
@@ -94,7 +97,11 @@ extension Kernels {
     precondition(bias.map { $0.count == w.rows } ?? true, "bias does not fit")
     guard y.rows > 0, !panels.isEmpty else { return }
     var activations = unsafe a.kernelArgument
-    var weights = unsafe w.kernelArgument
+    if w.format == .int4 {
+      unsafe multiply(&activations, w, panels, bias, y, unpacked)
+      return
+    }
+    var weights = unsafe w.int8Argument
     if y.rows == 1 {
       unsafe table.pointee.q8_gemv(
         &activations,
@@ -118,7 +125,44 @@ extension Kernels {
     }
   }
 
-  /// Quantises up to 32 rows of weights into one panel.
+  @unsafe private func multiply(
+    _ activations: inout csimd_q8_activations,
+    _ w: PackedMatrix,
+    _ panels: Range<Int>,
+    _ bias: FloatVector?,
+    _ y: MatrixView<Float>,
+    _ unpacked: MatrixView<UInt8>?
+  ) {
+    var weights = unsafe w.int4Argument
+    if y.rows == 1 {
+      unsafe table.pointee.q4_gemv(
+        &activations,
+        &weights,
+        panels.lowerBound,
+        panels.count,
+        bias?.base,
+        y.base
+      )
+      return
+    }
+    guard let unpacked, unpacked.rows == 1,
+      unpacked.columns >= Self.unpackedBytes(columns: w.columns),
+      unsafe UInt(bitPattern: unpacked.base) % 64 == 0
+    else { preconditionFailure("no room for unpacked panels of \(w.columns) inputs") }
+    unsafe table.pointee.q4_gemm(
+      &activations,
+      y.rows,
+      &weights,
+      panels.lowerBound,
+      panels.count,
+      bias?.base,
+      y.base,
+      y.stride,
+      unpacked.base
+    )
+  }
+
+  /// Quantises up to 32 rows of weights into one int8 panel.
   ///
   /// - Parameters:
   ///   - w: `[rows ≤ 32, columns]`.
@@ -130,25 +174,53 @@ extension Kernels {
     group: Int,
     into panel: MatrixView<UInt8>
   ) -> (squaredError: Double, squaredSum: Double) {
+    pack(w, format: .int8(group: group), into: panel)
+  }
+
+  /// Quantises up to 32 rows of weights into one panel.
+  ///
+  /// - Parameters:
+  ///   - w: `[rows ≤ 32, columns]`.
+  ///   - format: the panel's layout.
+  ///   - panel: `format.byteCount(rows: 32, …)` bytes, 64-byte aligned.
+  /// - Returns: Σ (w − dequantised)² and Σ w².
+  package static func pack(
+    _ w: MatrixView<Float>,
+    format: PackedFormat,
+    into panel: MatrixView<UInt8>
+  ) -> (squaredError: Double, squaredSum: Double) {
     precondition(w.rows > 0 && w.rows <= PackedMatrix.panelRows, "\(w.rows) rows in a panel")
     precondition(
       panel.rows == 1
         && panel.columns
-          == PackedMatrix.byteCount(rows: PackedMatrix.panelRows, columns: w.columns, group: group),
+          == format.byteCount(rows: PackedMatrix.panelRows, columns: w.columns),
       "panel size does not fit"
     )
     var error = 0.0
     var energy = 0.0
-    unsafe csimd_q8_pack_panel(
-      w.base,
-      w.stride,
-      w.rows,
-      w.columns,
-      group,
-      panel.base,
-      &error,
-      &energy
-    )
+    switch format {
+    case .int8(let group):
+      unsafe csimd_q8_pack_panel(
+        w.base,
+        w.stride,
+        w.rows,
+        w.columns,
+        group,
+        panel.base,
+        &error,
+        &energy
+      )
+    case .int4:
+      unsafe csimd_q4_pack_panel(
+        w.base,
+        w.stride,
+        w.rows,
+        w.columns,
+        panel.base,
+        &error,
+        &energy
+      )
+    }
     return (error, energy)
   }
 }

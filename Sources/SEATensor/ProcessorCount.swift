@@ -12,10 +12,10 @@ package enum ProcessorCount {
     var cores = Set<String>()
     for cpu in allowed {
       let path = "/sys/devices/system/cpu/cpu\(cpu)/topology/thread_siblings_list"
-      cores.insert(lines(of: path).first ?? "cpu\(cpu)")
+      cores.insert(SystemFile.lines(of: path).first ?? "cpu\(cpu)")
     }
     var count = max(cores.count, 1)
-    if let quota = lines(of: "/sys/fs/cgroup/cpu.max").first {
+    if let quota = SystemFile.lines(of: "/sys/fs/cgroup/cpu.max").first {
       let fields = quota.split(separator: " ")
       if fields.count == 2, let limit = Int(fields[0]), let period = Int(fields[1]), period > 0 {
         count = min(count, max(1, (limit + period - 1) / period))
@@ -26,7 +26,8 @@ package enum ProcessorCount {
 
   private static func affinity() -> [Int] {
     let label = "Cpus_allowed_list:"
-    guard let line = lines(of: "/proc/self/status").first(where: { $0.hasPrefix(label) }) else {
+    let lines = SystemFile.lines(of: "/proc/self/status")
+    guard let line = lines.first(where: { $0.hasPrefix(label) }) else {
       return Array(0..<max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1))
     }
     var processors: [Int] = []
@@ -37,18 +38,5 @@ package enum ProcessorCount {
       processors.append(contentsOf: first...min(last, first + 4095))
     }
     return processors
-  }
-
-  private static func lines(of path: String) -> [String] {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return [] }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 8192)
-    let count = unsafe bytes.withUnsafeMutableBytes {
-      unsafe read(descriptor, $0.baseAddress, $0.count)
-    }
-    guard count > 0 else { return [] }
-    return String(decoding: bytes[..<count], as: UTF8.self)
-      .split(whereSeparator: \.isNewline).map(String.init)
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Read-only weights as kernels take them: packed int8, plain bf16 or f32 matrices, and f32 vectors.
+// Read-only weights as kernels take them: packed int8 and int4, plain bf16 or f32 matrices, and f32 vectors.
 
 internal import CSIMD
 
@@ -14,21 +14,25 @@ package enum WeightError: Error, Equatable, Sendable, CustomStringConvertible {
     case .size(let expected, let found): "expected \(expected) bytes, found \(found)"
     case .alignment(let bytes): "data must start at a multiple of \(bytes) bytes"
     case .shape(let rows, let columns, let group):
-      "no int8 layout for \(rows)×\(columns) in groups of \(group)"
+      "no packed layout for \(rows)×\(columns) in groups of \(group)"
     }
   }
 }
 
-/// An int8 matrix in packed panels; the layout is drawn in `CSIMD/internal/q8_panel.h`.
+/// An int8 or int4 matrix in packed panels; the layouts are drawn in `CSIMD/internal/q8_panel.h` and
+/// `q4_panel.h`.
 package struct PackedMatrix: Sendable {
   /// Logical rows (outputs).
   package let rows: Int
   /// Logical columns (inputs).
   package let columns: Int
-  /// Inputs that share a scale, a multiple of 32.
-  package let group: Int
+  /// How codes and scales lie.
+  package let format: PackedFormat
 
   let bytes: ByteView
+
+  /// Inputs that share a scale, a multiple of 32.
+  package var group: Int { format.group }
 
   /// Output rows of one panel.
   package static let panelRows = 32
@@ -43,43 +47,65 @@ package struct PackedMatrix: Sendable {
   /// Groups of inputs, the last one padded.
   package var groups: Int { (columns + group - 1) / group }
 
-  /// Bytes of a packed matrix, or nil when the shape has no layout.
+  /// Bytes of an int8 matrix, or nil when the shape has no layout.
   package static func byteCount(rows: Int, columns: Int, group: Int) -> Int? {
-    guard rows > 0, columns > 0, group > 0, group % 32 == 0, group <= maximumGroup else {
-      return nil
-    }
-    let panels = (rows - 1) / panelRows + 1
-    let groups = (columns - 1) / group + 1
-    let block = panelRows * group + panelRows * MemoryLayout<Float>.size
-    let (perPanel, overflow) = groups.multipliedReportingOverflow(by: block)
-    let (total, overflowTotal) = panels.multipliedReportingOverflow(by: perPanel)
-    return overflow || overflowTotal ? nil : total
+    PackedFormat.int8(group: group).byteCount(rows: rows, columns: columns)
   }
 
   /// Binds packed bytes.
   ///
   /// - Throws: `WeightError` when the size, the alignment (64) or the group does not fit.
-  package init(_ bytes: ByteView, rows: Int, columns: Int, group: Int) throws(WeightError) {
-    guard let expected = Self.byteCount(rows: rows, columns: columns, group: group) else {
-      throw .shape(rows: rows, columns: columns, group: group)
+  package init(
+    _ bytes: ByteView,
+    rows: Int,
+    columns: Int,
+    format: PackedFormat
+  ) throws(WeightError) {
+    guard let expected = format.byteCount(rows: rows, columns: columns) else {
+      throw .shape(rows: rows, columns: columns, group: format.group)
     }
     guard bytes.count == expected else { throw .size(expected: expected, found: bytes.count) }
     guard bytes.isAligned(to: 64) else { throw .alignment(64) }
     self.bytes = bytes
     self.rows = rows
     self.columns = columns
-    self.group = group
+    self.format = format
   }
 
-  var kernelArgument: csimd_q8_weights {
+  /// Whole panels of another matrix, whose size was checked with it.
+  init(part bytes: ByteView, rows: Int, columns: Int, format: PackedFormat) {
+    self.bytes = bytes
+    self.rows = rows
+    self.columns = columns
+    self.format = format
+  }
+
+  /// Binds packed int8 bytes.
+  ///
+  /// - Throws: `WeightError` when the size, the alignment (64) or the group does not fit.
+  package init(_ bytes: ByteView, rows: Int, columns: Int, group: Int) throws(WeightError) {
+    try self.init(bytes, rows: rows, columns: columns, format: .int8(group: group))
+  }
+
+  var int8Argument: csimd_q8_weights {
     unsafe csimd_q8_weights(panels: bytes.address, n: rows, k: columns, group: group)
+  }
+
+  var int4Argument: csimd_q4_weights {
+    unsafe csimd_q4_weights(panels: bytes.address, n: rows, k: columns)
   }
 
   /// Writes row `row`, dequantised, into `out` (`columns` values).
   package func unpack(row: Int, into out: MatrixView<Float>) {
     precondition(row >= 0 && row < rows && out.rows == 1 && out.columns == columns, "bad row")
-    var argument = unsafe kernelArgument
-    unsafe csimd_q8_unpack_row(&argument, row, out.base)
+    switch format {
+    case .int8:
+      var argument = unsafe int8Argument
+      unsafe csimd_q8_unpack_row(&argument, row, out.base)
+    case .int4:
+      var argument = unsafe int4Argument
+      unsafe csimd_q4_unpack_row(&argument, row, out.base)
+    }
   }
 }
 

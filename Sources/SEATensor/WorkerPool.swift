@@ -9,12 +9,19 @@ internal import Synchronization
 ///
 /// A piece must write only memory of its own: results may not depend on which thread ran it or when.
 package protocol ParallelWork {
+  /// What kind of work it is, for profiles.
+  static var kind: WorkKind { get }
+
   /// Does one piece.
   ///
   /// - Parameters:
   ///   - piece: index of the piece.
   ///   - worker: index of the thread that runs it, for per-thread scratch.
   func run(piece: Int, worker: Int)
+}
+
+extension ParallelWork {
+  package static var kind: WorkKind { .other }
 }
 
 /// Persistent worker threads.
@@ -25,12 +32,17 @@ package final class WorkerPool: Sendable {
   /// Threads that do the work, the caller included.
   package let threads: Int
 
+  /// Where time goes, while somebody wants to know.
+  package let profiler: WorkProfiler
+
   private let state: PoolState
   private let handles: [pthread_t]
 
   /// Starts `threads - 1` workers (at least 0).
   package init(threads: Int) {
-    let state = PoolState()
+    let profiler = WorkProfiler(threads: max(threads, 1))
+    let state = PoolState(profiler)
+    self.profiler = profiler
     var handles: [pthread_t] = []
     for index in 1..<max(threads, 1) {
       var handle = pthread_t()
@@ -55,8 +67,13 @@ package final class WorkerPool: Sendable {
 
   /// Runs pieces `0..<pieces` of `work` and returns when all are done.
   package func run<Work: ParallelWork>(_ work: Work, pieces: Int) {
+    let start = profiler.isOn ? MonotonicClock.nanoseconds : 0
+    defer { if profiler.isOn { profiler.add(parallel: MonotonicClock.nanoseconds - start) } }
     guard pieces > 1, threads > 1 else {
       for piece in 0..<max(pieces, 0) { work.run(piece: piece, worker: 0) }
+      if profiler.isOn {
+        profiler.add(MonotonicClock.nanoseconds - start, of: Work.kind, worker: 0)
+      }
       return
     }
     unsafe withUnsafePointer(to: work) { pointer in
@@ -102,6 +119,7 @@ private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
   private let pending = Atomic<Int>(0)
   private let sleepers = Atomic<Int>(0)
   private let isStopped = Atomic<Bool>(false)
+  private let profiler: WorkProfiler
   private var job: Job?
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -110,7 +128,8 @@ private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
   /// Pauses before a waiting thread sleeps: about 50 µs.
   private static let spins = 1500
 
-  init() {
+  init(_ profiler: WorkProfiler) {
+    self.profiler = profiler
     unsafe pthread_mutex_init(mutex, nil)
     unsafe pthread_cond_init(wake, nil)
     unsafe pthread_cond_init(done, nil)
@@ -135,7 +154,7 @@ private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
       unsafe pthread_cond_broadcast(wake)
       unsafe pthread_mutex_unlock(mutex)
     }
-    unsafe Self.drain(newJob.type, newJob, next, worker: 0)
+    unsafe Self.drain(newJob.type, newJob, next, profiler, worker: 0)
     for _ in 0..<Self.spins {
       if pending.load(ordering: .acquiring) == 0 { return }
       csimd_relax()
@@ -150,7 +169,7 @@ private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
     while true {
       seen = waitForStep(after: seen)
       if isStopped.load(ordering: .acquiring) { return }
-      if let job = unsafe job { unsafe Self.drain(job.type, job, next, worker: index) }
+      if let job = unsafe job { unsafe Self.drain(job.type, job, next, profiler, worker: index) }
       if pending.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
         // Taking the lock orders this signal after the caller's check of `pending`.
         unsafe pthread_mutex_lock(mutex)
@@ -189,13 +208,18 @@ private func workerMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
     _ type: Work.Type,
     _ job: Job,
     _ next: borrowing Atomic<Int>,
+    _ profiler: WorkProfiler,
     worker: Int
   ) {
     let work = unsafe job.address.assumingMemoryBound(to: Work.self)
     let pieces = unsafe job.pieces
+    let start = profiler.isOn ? MonotonicClock.nanoseconds : 0
     while true {
       let piece = next.add(1, ordering: .relaxed).oldValue
-      if piece >= pieces { return }
+      if piece >= pieces {
+        guard profiler.isOn else { return }
+        return profiler.add(MonotonicClock.nanoseconds - start, of: Work.kind, worker: worker)
+      }
       unsafe work.pointee.run(piece: piece, worker: worker)
     }
   }

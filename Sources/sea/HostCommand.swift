@@ -10,6 +10,12 @@ enum HostCommand {
     ("convert", "Turn a checkpoint into one model file."),
     ("quantize", "Store a model file's weights in fewer bits."),
     ("export", "Write a model as a checkpoint folder for other projects."),
+    ("label", "Find the words that fit each patch of many pictures."),
+    ("train", "Train a model."),
+    ("data", "Look at training data."),
+    ("world", "Draw harbour scenes with captions and questions, from a seed."),
+    ("eval", "Ask a model a benchmark's questions, and score the answers."),
+    ("preset", "Make a full-size model of random weights, for measuring."),
   ]
 
   /// The second group of `sea --help`.

@@ -7,6 +7,7 @@ import SEAFormat
 import SEAImage
 import SEAModel
 import SEARuntime
+import SEATensor
 import SEAText
 
 struct RunCommand: SEACommand {
@@ -72,7 +73,15 @@ struct RunCommand: SEACommand {
     let kernels = try compute.kernels()
     let text = try promptText()
     let start = System.seconds
-    let model = try Model(path: path, placement: memory.placement)
+    let header = try ModelHeader(path: path)
+    let execution = Execution(kernels: kernels, threads: compute.threadCount)
+    let plan = try GeneratorPlan(
+      header,
+      options: memory.options,
+      threads: execution.pool.threads
+    )
+    try plan.check()
+    let model = try Model(header, placement: memory.placement)
     if verify { try ModelCheck.verify(model.file, console) }
     ModelCheck.noteTraining(model.file, console)
     console.explain("open: \(Quantity.duration(System.seconds - start))")
@@ -81,11 +90,7 @@ struct RunCommand: SEACommand {
     let turn = try Prompt.Turn(marked: text, images: images.count)
     let ids = try model.ids(of: Prompt(system: system, turns: [turn]), template: template)
     let stops = try model.stops(template: template, texts: generation.stops)
-    let generator = try Generator(
-      model,
-      options: memory.options,
-      on: Execution(kernels: kernels, threads: compute.threadCount)
-    )
+    let generator = try Generator(model, plan: plan, on: execution)
     let answer = Answer(generator: generator, ids: ids, console: console)
     try answer.checkContext(images: images.count)
     let pictures = try images.map {

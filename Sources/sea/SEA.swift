@@ -14,6 +14,7 @@ struct SEA: ParsableCommand {
     version: ModelFile.toolVersion,
     subcommands: [
       RunCommand.self, InspectCommand.self, TokenizeCommand.self, ProbeCommand.self,
+      BenchCommand.self,
     ]
   )
 

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct ConversionTests {
-  @Test(arguments: ["f32", "bf16", "int8"])
+  @Test(arguments: ["f32", "bf16", "int8", "int4"])
   func theSameInputsGiveTheSameBytes(weights: String) throws {
     let folder = try Folder()
     let machines = [
@@ -57,6 +57,70 @@ import Testing
     let again = try sea("quantize", folder / "m.sea", "-o", folder / "n.sea")
     expectRefusal(again, 65, "m.sea", "llm.", "int8", "expected f32 or bf16")
     #expect(try folder.names == ["m.sea"])
+  }
+
+  @Test func int4IsMixedAndRuns() throws {
+    let folder = try Folder()
+    let outcome = try seaSucceeds(
+      "quantize",
+      Models.gemma,
+      "-o",
+      folder / "m.sea",
+      "--weights",
+      "int4"
+    )
+    #expect(outcome.text.contains("llm.blk.0.attn.q.weight"))
+    #expect(outcome.text.contains("parity: visual tokens"))
+    let file = try TensorFile(path: folder / "m.sea")
+    let stored = try #require(file[json: "quantization"])
+    for (role, name) in [
+      ("llm", "int4/32"), ("head", "int4/32"), ("embedding", "int4/32"), ("vision", "int8/128"),
+      ("adapter", "bf16"), ("patch", "bf16"),
+    ] {
+      #expect(stored[role]?.string == name, "\(role)")
+    }
+    let converted = try sea(
+      "convert",
+      Checkpoints.gemma,
+      "--visual-scale",
+      "sqrt",
+      "-o",
+      folder / "c.sea",
+      "--weights",
+      "int4",
+      "--no-verify"
+    )
+    #expect(converted.status == 0, "\(converted)")
+    #expect(
+      try TensorFile(path: folder / "c.sea").tensors.map(\.bytes) == file.tensors.map(\.bytes)
+    )
+    let seen = try seaSucceeds("inspect", folder / "m.sea")
+    #expect(seen.text.contains("int4/32") && seen.text.contains("int8/128"))
+    let answers = try ["1", "2"].map { threads in
+      try seaSucceeds(
+        "run",
+        folder / "m.sea",
+        "What is this?",
+        "--max-tokens",
+        "6",
+        "--threads",
+        threads
+      ).text
+    }
+    #expect(answers[0] == answers[1])
+    let again = try sea("quantize", folder / "m.sea", "-o", folder / "n.sea")
+    expectRefusal(again, 65, "m.sea", "expected f32 or bf16")
+    let grouped = try sea(
+      "quantize",
+      Models.gemma,
+      "-o",
+      folder / "n.sea",
+      "--weights",
+      "int4",
+      "--group",
+      "64"
+    )
+    #expect(grouped.status == 64, "\(grouped)")
   }
 
   @Test func theReportIsTheWholeAccount() throws {

@@ -36,10 +36,14 @@ import Testing
     }
   }
 
-  @Test(arguments: ["convert", "quantize", "export"])
+  @Test(arguments: [
+    "convert", "quantize", "export", "label", "train", "data", "world", "eval", "preset",
+  ])
   func helpListsTheCommandsOfBothPrograms(command: String) throws {
     let help = try seaSucceeds("--help").text
-    for own in ["run", "inspect", "tokenize", "probe"] { #expect(help.contains("\n  \(own) ")) }
+    for own in ["run", "inspect", "tokenize", "probe", "bench"] {
+      #expect(help.contains("\n  \(own) "))
+    }
     #expect(help.contains("\n  \(command) "))
     let own = try seaSucceeds(command, "--help").text
     #expect(own.contains("USAGE: sea \(command) "))

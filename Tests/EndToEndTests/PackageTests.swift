@@ -19,7 +19,7 @@ import Testing
 
   @Test(
     .enabled(if: isInstalled, "needs python3 with the packages safetensors and numpy"),
-    arguments: ["f32", "bf16", "int8"]
+    arguments: ["f32", "bf16", "int8", "int4"]
   )
   func theSafetensorsPackageReadsAModelFile(weights: String) throws {
     let folder = try Folder()

@@ -26,7 +26,7 @@ import Testing
 
   static let policies: [PrecisionPolicy] = [
     PrecisionPolicy(all: .float32), PrecisionPolicy(all: .bfloat16), .int8(group: 32),
-    .int8(group: 128), .int8(group: nil),
+    .int8(group: 128), .int8(group: nil), .int4,
   ]
 
   @Test(

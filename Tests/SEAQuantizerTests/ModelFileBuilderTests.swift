@@ -13,7 +13,7 @@ import Testing
   static let policies: [PrecisionPolicy] = [
     PrecisionPolicy(all: .float32), PrecisionPolicy(all: .bfloat16), .int8(group: 32),
     .int8(group: 64), .int8(group: 128), .int8(group: nil),
-    PrecisionPolicy(all: .int8(group: 128)),
+    PrecisionPolicy(all: .int8(group: 128)), .int4, PrecisionPolicy(all: .int4),
   ]
 
   @Test(arguments: TinyModels.all, policies)
@@ -45,7 +45,7 @@ import Testing
     try bench.build(source, policy)
     let file = try ModelFile(path: bench.path("out.sea"))
     for spec in try TensorPlan(model, policy: policy).matrices {
-      let size = try #require(spec.group)
+      let size = try #require(spec.format).group
       for (row, stored) in try bench.stored(spec, in: file).enumerated() {
         let given = source.values(spec.name, row: row, columns: spec.columns)
         for start in stride(from: 0, to: spec.columns, by: size) {
@@ -59,6 +59,29 @@ import Testing
         }
       }
     }
+  }
+
+  @Test func int4SurvivesTheRoundTrip() throws {
+    let model = TinyModels.seaGemma
+    let source = RandomWeights(model: model)
+    let bench = try Workbench()
+    let report = try bench.build(source, PrecisionPolicy(all: .int4), threads: 3)
+    let file = try ModelFile(path: bench.path("out.sea"))
+    for entry in report.entries where entry.spec.storage == .int4 {
+      var lost = 0.0
+      var sum = 0.0
+      for (row, stored) in try bench.stored(entry.spec, in: file).enumerated() {
+        let given = source.values(entry.spec.name, row: row, columns: entry.spec.columns)
+        for (one, other) in zip(given, stored) {
+          lost += (Double(one) - Double(other)) * (Double(one) - Double(other))
+          sum += Double(one) * Double(one)
+        }
+      }
+      #expect(abs(entry.statistics.squaredError - lost) <= 1e-12 * lost)
+      #expect((lost / sum).squareRoot() < 0.09, "\(entry.spec.name)")
+      #expect(entry.statistics.cosine > 0.995)
+    }
+    #expect(report.worstFirst.first?.spec.storage == .int4)
   }
 
   @Test func plainStorageIsExact() throws {

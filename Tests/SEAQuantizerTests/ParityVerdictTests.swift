@@ -45,6 +45,7 @@ import Testing
     arguments: TinyModels.all,
     [
       PrecisionPolicy(all: .bfloat16), .int8(group: 32), .int8(group: 128), .int8(group: nil),
+      .int4,
     ]
   )
   func faithfulFilesPass(model: ModelDescription, policy: PrecisionPolicy) throws {
@@ -65,7 +66,7 @@ import Testing
   func aSpoiledTensorFails(name: String) throws {
     let bench = try Workbench()
     let source = RandomWeights(model: TinyModels.seaGemma)
-    for policy in [PrecisionPolicy(all: .float32), .int8(group: 64)] {
+    for policy in [PrecisionPolicy(all: .float32), .int8(group: 64), .int4] {
       var spoiled = source
       spoiled.change = { tensor, _, values in
         if tensor == name { values = values.map { -$0 } }

@@ -62,8 +62,8 @@ final class Workbench {
     let bytes = try file.tensor(spec.name).bytes
     let row = try MatrixView<Float>(rows: 1, columns: spec.columns)
     var rows: [[Float]] = []
-    if let group = spec.group {
-      let matrix = try PackedMatrix(bytes, rows: spec.rows, columns: spec.columns, group: group)
+    if let format = spec.format {
+      let matrix = try PackedMatrix(bytes, rows: spec.rows, columns: spec.columns, format: format)
       for index in 0..<spec.rows {
         matrix.unpack(row: index, into: row)
         rows.append(row.array())

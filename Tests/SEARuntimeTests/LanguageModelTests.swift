@@ -155,7 +155,9 @@ import Testing
   }
 
   /// Storage, thread count, chunk size and cache type that may not interact.
-  static let storages: [WeightStorage] = [.float32, .bfloat16, .int8(group: 32), .int8(group: 128)]
+  static let storages: [WeightStorage] = [
+    .float32, .bfloat16, .int8(group: 32), .int8(group: 128), .int4,
+  ]
 
   @Test(arguments: fixtures, storages)
   func threadsAndChunksDoNotChangeABit(name: String, storage: WeightStorage) throws {

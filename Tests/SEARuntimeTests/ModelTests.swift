@@ -168,20 +168,26 @@ import Testing
     let fixture = try ModelFixture(policy: .int8(group: 32))
     let model = try fixture.open()
     let options = ContextOptions(capacity: 64)
-    let plan = MemoryPlan(model, options: options, threads: 2)
+    let plan = MemoryPlan(model.header, options: options, threads: 2)
     let mapped = plan.parts.filter { $0.kind == .mapped && $0.name != "tokenizer" }
     #expect(mapped.reduce(0) { $0 + $1.bytes } == model.plan.byteCount)
     #expect(plan.anonymousBytes < plan.peakBytes)
     let language = try #require(model.description.language)
     let cache = 2 * 3 * 32 * 64 * 2
     #expect(plan.parts.contains { $0.name == "keys and values" && $0.bytes == cache })
-    let wider = MemoryPlan(model, options: ContextOptions(capacity: 128), threads: 2)
+    let wider = MemoryPlan(model.header, options: ContextOptions(capacity: 128), threads: 2)
     #expect(wider.anonymousBytes > plan.anonymousBytes)
     #expect(language.kvHeads == 1)
-    try plan.check(limit: plan.peakBytes)
-    #expect(throws: RuntimeError.memory(needed: plan.peakBytes, limit: plan.peakBytes - 1)) {
-      try plan.check(limit: plan.peakBytes - 1)
+    func limited(_ bytes: Int) throws -> GeneratorPlan {
+      try GeneratorPlan(
+        model.header,
+        options: GeneratorOptions(context: 64),
+        threads: 2,
+        limit: MemoryLimit(bytes, .request)
+      )
     }
+    try limited(plan.peakBytes).check()
+    #expect(throws: RuntimeError.self) { try limited(1 << 20).check() }
   }
 
   @Test func lessMemoryThanTheWeightsGivesThemBack() throws {

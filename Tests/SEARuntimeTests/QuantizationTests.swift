@@ -21,7 +21,7 @@ import Testing
       group = (columns + 31) / 32 * 32
       bytes = try MemoryWeights.pack(
         MatrixView(weights.values, columns: columns),
-        group: group
+        format: .int8(group: group)
       )
       matrix = try PackedMatrix(bytes, rows: rows, columns: columns, group: group)
     }

@@ -44,7 +44,7 @@ import Testing
     let file = try TemporaryFile(bytes)
     let mapped = try MappedFile(path: file.path)
     #expect(mapped.count == bytes.count && mapped.bytes.array() == bytes)
-    #expect(mapped.isIntact)
+    try mapped.checkIntact()
     mapped.release(0..<mapped.count)
     #expect(mapped.bytes.array() == bytes)
     mapped.release(-5..<20_000)
@@ -139,6 +139,17 @@ import Testing
       _ = try PackedMatrix(longer.slice(1..<4225), rows: 5, columns: 100, group: 128)
     }
     #expect(PackedMatrix.byteCount(rows: Int.max, columns: Int.max, group: 128) == nil)
+    #expect(PackedFormat.int4.byteCount(rows: 5, columns: 100) == 2176)
+    #expect(PackedFormat.int4.byteCount(rows: 33, columns: 129) == 4 * 2176)
+    for (rows, columns) in [(0, 5), (5, 0), (-1, 5), (Int.max, Int.max), (Int.max, 1)] {
+      #expect(PackedFormat.int4.byteCount(rows: rows, columns: columns) == nil)
+    }
+    #expect(throws: WeightError.size(expected: 2176, found: 2112)) {
+      _ = try PackedMatrix(bytes.slice(0..<2112), rows: 5, columns: 100, format: .int4)
+    }
+    #expect(throws: WeightError.shape(rows: 0, columns: 100, group: 128)) {
+      _ = try PackedMatrix(bytes, rows: 0, columns: 100, format: .int4)
+    }
     #expect(throws: WeightError.size(expected: 8, found: 4)) {
       _ = try PlainMatrix(bytes.slice(0..<4), rows: 2, columns: 2, storage: .bfloat16)
     }

@@ -70,7 +70,7 @@ package enum CheckpointError: Error, Equatable, Sendable, CustomStringConvertibl
     switch error {
     case .missing, .notRegular: .missingInput
     case .permission: .permission
-    case .system, .outOfMemory: .inputOutput
+    case .shrunk, .system, .outOfMemory: .inputOutput
     }
   }
 

@@ -37,8 +37,8 @@ package struct ModelFileBuilder: Sendable {
   ///   - tokenizer: the compiled tokenizer, for models that have one.
   ///   - policy: how each tensor is stored.
   ///   - provenance: where the weights come from, stored as given.
-  ///   - allowsNonFinite: store NaN and infinities: plain tensors keep them; in int8 a NaN becomes 0,
-  ///     an infinity the largest finite magnitude of its row.
+  ///   - allowsNonFinite: store NaN and infinities: plain tensors keep them; in int8 and int4 a NaN
+  ///     becomes 0, an infinity the largest finite magnitude of its row.
   ///   - pool: threads that encode.
   ///   - kernels: conversions; every instruction set gives the same bytes.
   package init(

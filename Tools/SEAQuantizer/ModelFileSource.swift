@@ -23,12 +23,12 @@ package struct ModelFileSource: WeightSource {
   /// Opens a file and checks every tensor against its description.
   ///
   /// - Throws: `RuntimeError` when the file is not what it says, `QuantizerError.alreadyQuantized`
-  ///   naming the first int8 tensor.
+  ///   naming the first int8 or int4 tensor.
   package init(path: String, kernels: Kernels) throws {
     let opened = try Model(path: path)
     var specs: [String: TensorSpec] = [:]
     for spec in opened.plan.all {
-      guard spec.group == nil else {
+      guard spec.format == nil else {
         throw QuantizerError.alreadyQuantized(
           path: path,
           tensor: spec.name,

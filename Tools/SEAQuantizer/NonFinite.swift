@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// NaN and infinities in weights: counted always, replaced where int8 cannot hold them.
+// NaN and infinities in weights: counted always, replaced where codes cannot hold them.
 
 import SEATensor
 
 /// The rules for values that are not finite.
 ///
-/// Plain f32 and bf16 tensors keep them. int8 codes cannot, and one infinity would take the scale of
+/// Plain f32 and bf16 tensors keep them. int8 and int4 codes cannot, and one infinity would take the scale of
 /// its whole group with it: NaN becomes 0, an infinity the largest finite magnitude of its row, signed.
 enum NonFinite {
   /// Values of `matrix` that are NaN or infinite.
@@ -25,7 +25,7 @@ enum NonFinite {
     return count
   }
 
-  /// Replaces values that are not finite as int8 needs it.
+  /// Replaces values that are not finite as codes need it.
   static func replace(in matrix: MatrixView<Float>) {
     for row in 0..<matrix.rows {
       matrix.withRow(row) { values in

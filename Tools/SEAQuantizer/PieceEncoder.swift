@@ -39,7 +39,7 @@ struct PieceEncoder: ParallelWork {
     let offset = piece * spec.pieceBytes
     let stored = scratch.stored(worker: worker, columns: spec.columns)
     switch spec.storage {
-    case .int8:
+    case .int8, .int4:
       // Statistics are those of the values that were packed, so only these need to be finite.
       if statistics.nonFinite > 0 { NonFinite.replace(in: given) }
       let packed = try pack(given, at: offset)
@@ -72,14 +72,14 @@ struct PieceEncoder: ParallelWork {
 
   /// Packs the rows as one panel and binds what was written the way the runtime does.
   private func pack(_ given: MatrixView<Float>, at offset: Int) throws -> PackedMatrix {
-    let group = spec.group ?? spec.columns
+    guard let format = spec.format else { preconditionFailure("\(spec.name) is plain") }
     let panel = output.matrix(of: UInt8.self, offset: offset, rows: 1, columns: spec.pieceBytes)
-    _ = Kernels.pack(given, group: group, into: panel)
+    _ = Kernels.pack(given, format: format, into: panel)
     return try PackedMatrix(
       ByteView(panel.array()),
       rows: given.rows,
       columns: spec.columns,
-      group: group
+      format: format
     )
   }
 }

@@ -98,7 +98,7 @@ extension TensorSpec {
 
   /// Stored bytes of some rows, whole panels when packed.
   func storedBytes(rows: Int) -> Int {
-    guard let group else { return rows * columns * elementType.size }
-    return PackedMatrix.byteCount(rows: rows, columns: columns, group: group) ?? 0
+    guard let format else { return rows * columns * elementType.size }
+    return format.byteCount(rows: rows, columns: columns) ?? 0
   }
 }

@@ -13,7 +13,10 @@ unsafe_homes='^Sources/SEATensor/|'
 unsafe_homes+='^Sources/SEAFormat/(AtomicFile(\+Folder)?|ByteIndex|CRC32C|ModelFileWriter|SafetensorsWriter)\.swift:|'
 unsafe_homes+='^Sources/SEAText/HashTables\.swift:|'
 unsafe_homes+='^Sources/SEAImage/(NativeDecoder|Resampler)\.swift:|^Sources/SEACommandLine/System\.swift:|'
-unsafe_homes+='^Tools/SEACheckpoint/(Weights/ElementDecoder|LowRank/LowRankDelta|Export/ExportFolder)\.swift:'
+unsafe_homes+='^Tools/SEACheckpoint/(Weights/ElementDecoder|LowRank/LowRankDelta|Export/ExportFolder)\.swift:|'
+unsafe_homes+='^Tools/SEADataset/ImageFolder\.swift:|^Tools/SEATrainer/Run/RunFiles\.swift:|'
+unsafe_homes+='^Tools/SEALabels/Run/FolderLock\.swift:|'
+unsafe_homes+='^Tools/SEAWorld/Output/(PNGEncoder|WorldFolder)\.swift:|^Tools/SEAEvaluator/Answers/AnswerLog\.swift:'
 
 found=0
 breach() { # TITLE, matching lines on standard input
@@ -28,7 +31,7 @@ device() { grep -rnE "$1" --include='*.swift' Sources || true; }
 both() { grep -rnE "$1" --include='*.swift' Sources Tools || true; }
 
 import='^[[:space:]]*(@[A-Za-z]+(\([A-Za-z]+\))? )*((public|package|internal|fileprivate|private) )?import '
-host='SEACheckpoint|SEAQuantizer|SEADataset|SEALayers|SEALabels|SEATrainer|SEAEvaluator|Crypto'
+host='SEACheckpoint|SEAQuantizer|SEADataset|SEALayers|SEALabels|SEATrainer|SEAEvaluator|SEAWorld|Crypto'
 device "$import($host)\\b" | breach 'the device wing imports the host wing'
 device "${import}Foundation(Networking|XML)?\\b" | breach 'the device wing imports whole Foundation'
 device "${import}ArgumentParser\\b" | grep -vE '^Sources/(sea|SEACommandLine)/' \

@@ -3,6 +3,8 @@
 
 package import SEACheckpoint
 package import SEACommandLine
+package import SEADataset
+package import SEALabels
 package import SEAQuantizer
 
 extension CheckpointError: ExitStatusProviding {
@@ -22,6 +24,39 @@ extension QuantizerError: ExitStatusProviding {
     switch self {
     case .cancelled: Interruption.status ?? .failure
     default: .badData
+    }
+  }
+}
+
+extension DatasetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .file(let error): error.exitStatus
+    case .imageMissing: .missingInput
+    default: .badData
+    }
+  }
+}
+
+extension LabelError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch category {
+    case .badData: .badData
+    case .missingInput: .missingInput
+    case .usage: .usage
+    case .busy: .busy
+    case .cancelled: Interruption.status ?? .failure
+    case .inner: if case .format(let error) = self { error.exitStatus } else { .badData }
+    }
+  }
+}
+
+extension PresetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .unknown: .usage
+    case .file(let error): error.exitStatus
+    case .json, .invalid: .badData
     }
   }
 }

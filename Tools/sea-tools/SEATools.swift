@@ -12,11 +12,21 @@ struct SEATools: ParsableCommand {
     commandName: CommandLine.arguments.first == "sea" ? "sea" : "sea-tools",
     abstract: "Make model files.",
     version: ModelFile.toolVersion,
-    subcommands: [ConvertCommand.self, QuantizeCommand.self, ExportCommand.self]
+    subcommands: [
+      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, PresetCommand.self,
+      LabelCommand.self, TrainCommand.self, DataCommand.self, WorldCommand.self,
+      EvalCommand.self,
+    ]
   )
 
   static func main() {
     System.occupyStandardDescriptors()
-    Program.main(SEATools.self, arguments: Array(CommandLine.arguments.dropFirst()))
+    var arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      arguments = try RecipeFile.expand(arguments)
+    } catch {
+      Program.fail(error, command: "sea train")
+    }
+    Program.main(SEATools.self, arguments: arguments)
   }
 }

@@ -12,6 +12,7 @@ enum WeightChoice: String, Sendable, CaseIterable {
   case float32 = "f32"
   case bfloat16 = "bf16"
   case int8
+  case int4
 }
 
 /// Inputs that share a scale.
@@ -34,7 +35,7 @@ struct TargetOptions: ParsableArguments {
   var path: String
 
   @Option(
-    help: ArgumentHelp("How weights are stored: f32, bf16 or int8.", valueName: "type"),
+    help: ArgumentHelp("How weights are stored: f32, bf16, int8 or int4.", valueName: "type"),
     transform: Checked.choice(WeightChoice.allCases.map { ($0.rawValue, $0) })
   )
   var weights = WeightChoice.int8
@@ -80,6 +81,7 @@ struct TargetOptions: ParsableArguments {
       case .inputs(let count): .int8(group: count)
       case .row: .int8(group: nil)
       }
+    case .int4: .int4
     }
   }
 

@@ -92,6 +92,19 @@ cimage_status cimage_decode_webp(const uint8_t *chunk,
                                  char *message,
                                  size_t message_capacity);
 
+/// Encodes 8-bit RGB as a baseline JPEG with halved chroma.
+///
+///   rgb       [height, width, 3]
+///   quality   1 to 100
+///   out       receives the file
+/// Returns the bytes of the file; 0 when they exceed `capacity` or memory is short.
+size_t cimage_encode_jpeg(const uint8_t *rgb,
+                          uint32_t width,
+                          uint32_t height,
+                          int32_t quality,
+                          uint8_t *out,
+                          size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

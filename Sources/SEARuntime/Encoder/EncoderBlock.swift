@@ -11,15 +11,15 @@ package struct EncoderBlock: Sendable {
   /// Sizes of the block.
   package let shape: BlockShape
 
-  private let activation: Activation
-  private let norm1: Normalization
-  private let q: Linear
-  private let k: Linear
-  private let v: Linear
-  private let o: Linear
-  private let norm2: Normalization
-  private let fc1: Linear
-  private let fc2: Linear
+  let activation: Activation
+  let norm1: Normalization
+  let q: Linear
+  let k: Linear
+  let v: Linear
+  let o: Linear
+  let norm2: Normalization
+  let fc1: Linear
+  let fc2: Linear
 
   /// Block `index` of an encoder, counted from 0.
   ///

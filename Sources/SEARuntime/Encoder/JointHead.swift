@@ -19,15 +19,15 @@ package struct JointFeatures: Sendable {
 ///
 /// Source: reference.md B.1.5, B.2.4.
 package final class JointHead: Sendable {
-  private enum Kind: Sendable {
+  enum Kind: Sendable {
     case projection(Linear)
     case pooling(PoolingHead)
   }
 
+  let blocks: [EncoderBlock]
+  let norm: Normalization
+  let kind: Kind
   private let encoder: EncoderDescription
-  private let blocks: [EncoderBlock]
-  private let norm: Normalization
-  private let kind: Kind
 
   /// Binds the tensors behind the selected block.
   ///
@@ -85,7 +85,7 @@ package final class JointHead: Sendable {
     return features
   }
 
-  private static func matrix(rows: Int, columns: Int) throws(RuntimeError) -> MatrixView<Float> {
+  static func matrix(rows: Int, columns: Int) throws(RuntimeError) -> MatrixView<Float> {
     do throws(FileError) {
       return try MatrixView(rows: rows, columns: columns)
     } catch {

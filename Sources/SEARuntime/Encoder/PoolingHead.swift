@@ -83,4 +83,34 @@ struct PoolingHead: Sendable {
     )
     try execution.apply(inner, in: room, LinearTask(fc2, into: narrow, then: .add(to: picture)))
   }
+
+  /// Gathers each row as if it were the only one: attention over one row gives its value.
+  ///
+  /// - Parameters:
+  ///   - rows: `[rows, hidden]`, normed.
+  ///   - scratch: working memory of the encoder.
+  ///   - points: `[rows, hidden]`, receives the results.
+  ///   - execution: kernels and threads.
+  /// - Throws: `RuntimeError.weights` when streamed weights cannot be read.
+  func runRowByRow(
+    _ rows: MatrixView<Float>,
+    scratch: EncoderScratch,
+    into points: MatrixView<Float>,
+    on execution: Execution
+  ) throws(RuntimeError) {
+    let block = scratch.block
+    let (regions, room, count) = (block.regions, block.room, rows.rows)
+    let values = block.view(regions.v, tokens: count, columns: shape.hidden)
+    let inner = block.view(regions.inner, tokens: count, columns: shape.ffn)
+    let narrow = block.view(regions.up, tokens: count, columns: shape.hidden)
+    try execution.apply(rows, in: room, LinearTask(v, into: values))
+    try execution.apply(values, in: room, LinearTask(o, into: points))
+    try execution.apply(
+      points,
+      norm: norm,
+      in: room,
+      LinearTask(fc1, into: inner, then: .activate(activation))
+    )
+    try execution.apply(inner, in: room, LinearTask(fc2, into: narrow, then: .add(to: points)))
+  }
 }

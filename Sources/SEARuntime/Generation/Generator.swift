@@ -2,7 +2,7 @@
 // Pictures and prompts in, tokens and text out.
 
 package import SEAImage
-package import SEAModel
+import SEAModel
 package import SEATensor
 import SEAText
 
@@ -24,65 +24,40 @@ package final class Generator {
   private var history: [Int] = []
   private var serial = 0
 
+  /// Prepares a conversation as planned.
+  ///
+  /// - Parameters:
+  ///   - model: the open model, placed as the plan says.
+  ///   - plan: of this model.
+  ///   - execution: with as many threads as the plan was made for.
+  /// - Throws: `RuntimeError.memory` when the plan exceeds its limit, `.missingPart` without a
+  ///   language model, `.file` when memory cannot be had.
+  package init(
+    _ model: Model,
+    plan: GeneratorPlan,
+    on execution: Execution
+  ) throws(RuntimeError) {
+    let language = try model.requireLanguage()
+    try plan.check()
+    self.model = model
+    self.execution = execution
+    memory = plan.memory
+    context = try LanguageContext(language, options: plan.context, on: execution)
+    history.reserveCapacity(plan.context.capacity)
+  }
+
   /// Prepares a conversation, after checking that its memory may be had.
   ///
   /// - Throws: `RuntimeError.memory` when the plan exceeds the limit, `.missingPart` without a
   ///   language model, `.input` for a context the model was not made for.
-  package init(
+  package convenience init(
     _ model: Model,
     options: GeneratorOptions = GeneratorOptions(),
     on execution: Execution
   ) throws(RuntimeError) {
-    let language = try model.requireLanguage()
-    var run = try Self.contextOptions(model, language.language, options)
-    func plan() -> MemoryPlan {
-      MemoryPlan(
-        model,
-        options: run,
-        threads: execution.pool.threads,
-        placement: options.placement
-      )
-    }
-    var memory = plan()
-    if let limit = options.maxMemory, memory.peakBytes > limit {
-      run.releasesWeights = true
-      memory = plan()
-    }
-    try memory.check(limit: options.maxMemory)
-    self.model = model
-    self.execution = execution
-    self.memory = memory
-    context = try LanguageContext(language, options: run, on: execution)
-    history.reserveCapacity(run.capacity)
+    let plan = try GeneratorPlan(model.header, options: options, threads: execution.pool.threads)
+    try self.init(model, plan: plan, on: execution)
   }
-
-  /// The options of a sequence: what was asked for, else what suits the model.
-  ///
-  /// - Throws: `RuntimeError.input` for a context the model was not made for.
-  package static func contextOptions(
-    _ model: Model,
-    _ language: LanguageModelDescription,
-    _ options: GeneratorOptions
-  ) throws(RuntimeError) -> ContextOptions {
-    let longest = language.maxPositions
-    let suggested = min(model.description.generation?.context ?? defaultContext, longest)
-    let capacity = options.context ?? suggested
-    guard (1...longest).contains(capacity) else {
-      throw .input(
-        what: "the context",
-        found: "\(capacity)",
-        expected: "1 to \(longest) positions"
-      )
-    }
-    return ContextOptions(
-      capacity: capacity,
-      chunk: max(options.chunk, 1),
-      cacheType: options.cacheType ?? model.defaultCacheType,
-      scoredRows: options.scoredRows
-    )
-  }
-
-  private static let defaultContext = 2048
 
   /// Forgets the conversation.
   package func reset() { forget(from: 0) }
@@ -126,6 +101,7 @@ extension Generator {
     let adapter = try model.requireAdapter()
     let features = try model.encode(pixels, tracing: tracing, on: execution)
     let rows = try adapter.run(features, of: picture, tracing: tracing, on: execution)
+    try model.checkFile()
     serial += 1
     return VisualTokens(rows: rows, serial: serial)
   }
@@ -194,6 +170,7 @@ extension Generator {
     forget(from: kept)
     do throws(RuntimeError) {
       try context.prefill(prompt.dropping(first: kept), tracing: tracing)
+      try model.checkFile()
     } catch {
       context.cache.truncate(to: kept)
       throw error
@@ -246,6 +223,7 @@ extension Generator {
       try context.decode(id)
       history.append(Int(id))
     }
+    try model.checkFile()
     let rest = text.finish()
     return Generation(ids: ids, text: text.whole, rest: rest, reason: reason)
   }

@@ -60,6 +60,8 @@ extension Execution {
 
 /// A share of the rows that were just read.
 private struct StreamedWork: ParallelWork {
+  static let kind = WorkKind.linear
+
   let kernels: Kernels
   let values: MatrixView<Float>
   let weights: MatrixView<Float>

@@ -78,7 +78,7 @@ extension Execution {
       && third.map { $0.layer.weight.demand == demand } ?? true
     if isUniform {
       let packed = prepare(x, norm: norm, values: values, demand: demand, in: room)
-      multiply(values, packed, first, second, third)
+      try multiply(values, packed, first, second, third)
       return
     }
     try run(first, x, norm: norm, values: values, in: room)
@@ -99,7 +99,7 @@ extension Execution {
     if case .streamed(let matrix) = weight {
       try multiply(values, matrix, task, stream: room.stream)
     } else {
-      multiply(values, packed, task, nil, nil)
+      try multiply(values, packed, task, nil, nil)
     }
   }
 
@@ -141,7 +141,12 @@ extension Execution {
     _ first: LinearTask,
     _ second: LinearTask?,
     _ third: LinearTask?
-  ) {
+  ) throws(RuntimeError) {
+    let isUnpacked =
+      first.layer.weight.isUnpacked || second?.layer.weight.isUnpacked ?? false
+      || third?.layer.weight.isUnpacked ?? false
+    var unpacked: MatrixView<UInt8>?
+    if isUnpacked, values.rows > 1 { unpacked = try unpackRoom.rows(columns: values.columns) }
     var units = first.layer.weight.units
     if let second { units = max(units, second.layer.weight.units) }
     if let third { units = max(units, third.layer.weight.units) }
@@ -152,7 +157,9 @@ extension Execution {
       first: first,
       second: second,
       third: third,
-      pieces: pieces(for: units)
+      unpacked: unpacked,
+      pieces: pieces(for: units),
+      profiler: pool.profiler
     )
     pool.run(work, pieces: work.pieces)
   }
@@ -160,6 +167,8 @@ extension Execution {
 
 /// Normalises and quantises blocks of rows.
 private struct PrepareWork: ParallelWork {
+  static let kind = WorkKind.preparation
+
   let kernels: Kernels
   let input: MatrixView<Float>
   let norm: Normalization?
@@ -181,21 +190,26 @@ private struct PrepareWork: ParallelWork {
 
 /// A share of the outputs of every layer of a step.
 private struct MultiplyWork: ParallelWork {
+  static let kind = WorkKind.linear
+
   let kernels: Kernels
   let values: MatrixView<Float>
   let packed: PackedActivations?
   let first: LinearTask
   let second: LinearTask?
   let third: LinearTask?
+  /// Room for unpacked int4 panels, a row for each thread.
+  let unpacked: MatrixView<UInt8>?
   let pieces: Int
+  let profiler: WorkProfiler
 
   func run(piece: Int, worker: Int) {
-    run(first, piece)
-    if let second { run(second, piece) }
-    if let third { run(third, piece) }
+    run(first, piece, worker)
+    if let second { run(second, piece, worker) }
+    if let third { run(third, piece, worker) }
   }
 
-  private func run(_ task: LinearTask, _ piece: Int) {
+  private func run(_ task: LinearTask, _ piece: Int, _ worker: Int) {
     let weight = task.layer.weight
     let units = share(weight.units, piece: piece, of: pieces)
     let rows = weight.rows(ofUnits: units)
@@ -203,11 +217,23 @@ private struct MultiplyWork: ParallelWork {
     switch weight {
     case .packed(let matrix):
       guard let packed else { preconditionFailure("packed weights without quantised input") }
-      kernels.multiply(packed, matrix, panels: units, bias: task.layer.bias, into: task.output)
+      kernels.multiply(
+        packed,
+        matrix,
+        panels: units,
+        bias: task.layer.bias,
+        into: task.output,
+        unpacked: unpacked?.rows(worker..<worker + 1)
+      )
     case .plain(let matrix):
       kernels.multiply(values, matrix, rows: rows, bias: task.layer.bias, into: task.output)
     case .streamed: preconditionFailure("streamed weights are multiplied where they are read")
     }
+    guard profiler.isOn else { return task.finish(rows, with: kernels) }
+    let start = MonotonicClock.nanoseconds
     task.finish(rows, with: kernels)
+    let elapsed = MonotonicClock.nanoseconds - start
+    profiler.add(elapsed, of: .activation, worker: worker)
+    profiler.add(-elapsed, of: .linear, worker: worker)
   }
 }

@@ -37,7 +37,7 @@ package struct StreamedMatrix: Sendable {
 
 /// A weight matrix `[outputs, inputs]`.
 package enum LinearWeight: Sendable {
-  /// int8 panels.
+  /// int8 or int4 panels.
   case packed(PackedMatrix)
   /// f32 or bf16 rows.
   case plain(PlainMatrix)
@@ -69,6 +69,12 @@ package enum LinearWeight: Sendable {
     case .plain: .float
     case .streamed: .streaming
     }
+  }
+
+  /// The layer's weights are unpacked when several tokens multiply them.
+  var isUnpacked: Bool {
+    guard case .packed(let matrix) = self else { return false }
+    return matrix.format == .int4
   }
 
   /// Units in which the outputs are shared between threads.

@@ -41,6 +41,8 @@ extension Execution {
 
 /// Attends with one head of one sequence, in place.
 private struct SegmentWork: ParallelWork {
+  static let kind = WorkKind.attention
+
   let kernels: Kernels
   let queries: MatrixView<Float>
   let keys: MatrixView<Float>

@@ -129,6 +129,8 @@ extension Execution {
 
 /// Rotates and stores keys and values: a piece is a block of tokens of one KV head.
 private struct StoreWork: ParallelWork {
+  static let kind = WorkKind.storing
+
   let kernels: Kernels
   let shape: AttentionShape
   let keys: MatrixView<Float>
@@ -164,6 +166,8 @@ private struct StoreWork: ParallelWork {
 
 /// Attends with a block of queries of one head, in place.
 private struct AttendWork: ParallelWork {
+  static let kind = WorkKind.attention
+
   let kernels: Kernels
   let shape: AttentionShape
   let queries: MatrixView<Float>
@@ -206,6 +210,8 @@ private struct AttendWork: ParallelWork {
 
 /// Attends with the query heads of one token that share a KV head, or a part of them.
 private struct AttendOneWork: ParallelWork {
+  static let kind = WorkKind.attention
+
   let kernels: Kernels
   let shape: AttentionShape
   let heads: MatrixView<Float>

@@ -19,10 +19,10 @@ struct MemoryWeights: WeightProvider {
         vectors[spec.name] = FloatVector(values.array())
         continue
       }
-      if let group = spec.group {
-        let bytes = try Self.pack(values, group: group)
+      if let format = spec.format {
+        let bytes = try Self.pack(values, format: format)
         matrices[spec.name] = .packed(
-          try PackedMatrix(bytes, rows: spec.rows, columns: spec.columns, group: group)
+          try PackedMatrix(bytes, rows: spec.rows, columns: spec.columns, format: format)
         )
       } else {
         let bytes: [UInt8]
@@ -47,15 +47,14 @@ struct MemoryWeights: WeightProvider {
     }
   }
 
-  static func pack(_ values: MatrixView<Float>, group: Int) throws -> ByteView {
-    let size =
-      PackedMatrix.byteCount(rows: 32, columns: values.columns, group: group) ?? 0
+  static func pack(_ values: MatrixView<Float>, format: PackedFormat) throws -> ByteView {
+    let size = format.byteCount(rows: 32, columns: values.columns) ?? 0
     var bytes: [UInt8] = []
     for start in stride(from: 0, to: values.rows, by: 32) {
       let panel = try MatrixView<UInt8>(rows: 1, columns: size)
       _ = Kernels.pack(
         values.rows(start..<min(start + 32, values.rows)),
-        group: group,
+        format: format,
         into: panel
       )
       bytes += panel.array()

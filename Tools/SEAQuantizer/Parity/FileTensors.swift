@@ -62,9 +62,9 @@ struct FileTensors: WeightProvider, WeightSource {
     }
     let stored = bytes.slice(range)
     do throws(WeightError) {
-      if let group = spec.group {
+      if let format = spec.format {
         return .packed(
-          try PackedMatrix(stored, rows: window.count, columns: columns, group: group)
+          try PackedMatrix(stored, rows: window.count, columns: columns, format: format)
         )
       }
       return .plain(

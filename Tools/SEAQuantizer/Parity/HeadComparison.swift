@@ -76,6 +76,8 @@ struct HeadComparison {
         sourceRows: sourceRows,
         fileRows: fileRows,
         packed: packed,
+        unpacked: packed == nil
+          ? nil : try execution.unpackRoom.rows(columns: language.hidden),
         sourceLogits: sourceLogits,
         fileLogits: fileLogits,
         scratch: scratch,
@@ -121,6 +123,8 @@ private struct HeadPiece: ParallelWork {
   let sourceRows: MatrixView<Float>
   let fileRows: MatrixView<Float>
   let packed: PackedActivations?
+  /// Room for unpacked int4 panels, a row for each thread.
+  let unpacked: MatrixView<UInt8>?
   let sourceLogits: MatrixView<Float>
   let fileLogits: MatrixView<Float>
   let scratch: AlignedBuffer
@@ -151,7 +155,14 @@ private struct HeadPiece: ParallelWork {
       guard let packed else { preconditionFailure("packed weights without quantised rows") }
       let last = (range.upperBound - 1) / PackedMatrix.panelRows
       let panels = range.lowerBound / PackedMatrix.panelRows..<last + 1
-      kernels.multiply(packed, matrix, panels: panels, bias: nil, into: fileLogits)
+      kernels.multiply(
+        packed,
+        matrix,
+        panels: panels,
+        bias: nil,
+        into: fileLogits,
+        unpacked: unpacked?.rows(worker..<worker + 1)
+      )
     case .plain(let matrix):
       kernels.multiply(fileRows, matrix, rows: range, bias: nil, into: fileLogits)
     case .streamed: preconditionFailure("the file's weights are mapped")

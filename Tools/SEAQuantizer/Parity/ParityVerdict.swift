@@ -11,12 +11,15 @@ package struct ParityVerdict: Sendable, Equatable {
     case float32 = "f32"
     case bfloat16 = "bf16"
     case int8 = "int8"
+    case int4 = "int4"
 
     /// The coarsest storage in a plan.
     init(_ plan: TensorPlan) {
       let storages = Set(plan.matrices.map(\.storage))
       let isPlain = storages.isSubset(of: [.float32, .bfloat16])
-      self = !isPlain ? .int8 : storages.contains(.bfloat16) ? .bfloat16 : .float32
+      self =
+        storages.contains(.int4)
+        ? .int4 : !isPlain ? .int8 : storages.contains(.bfloat16) ? .bfloat16 : .float32
     }
   }
 
@@ -73,6 +76,8 @@ package struct ParityLimits: Sendable, Equatable {
       self.init(cosine: 0.999, logitsCosine: 0.999, divergence: 0.01, agreement: 0.75)
     case .int8:
       self.init(cosine: 0.98, logitsCosine: 0.98, divergence: 0.1, agreement: 0.5)
+    case .int4:
+      self.init(cosine: 0.98, logitsCosine: 0.75, divergence: 1.5, agreement: 0.2)
     }
   }
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The float layers as the model of stage 1.
+
+package import SEALayers
+package import SEATensor
+
+extension Parameter: TrainedTensor {
+  package var trainedValues: TrainedValues {
+    switch values {
+    case .float32(let values): .float32(values)
+    case .bfloat16(let values): .bfloat16(values)
+    case .int8: preconditionFailure("int8 parameter '\(name)' is never trained")
+    }
+  }
+
+  package func makeGradient() throws(TrainerError) {
+    do throws(LayerError) {
+      _ = try requireGradient()
+    } catch {
+      if case .file(let error) = error { throw .file(error) }
+      throw .usage("\(error)")
+    }
+  }
+}
+
+extension TrainableModel: StageModel {
+  package var stageTensors: [any TrainedTensor] { trained }
+
+  package func stageFeatures(of pixels: [Float]) throws -> MatrixView<Float> {
+    try features(of: pixels)
+  }
+
+  package func stagePass(
+    _ samples: [TrainingSample],
+    _ pass: PassOptions,
+    alignment: ((VisualTokens) throws -> Void)?
+  ) throws -> PassResult {
+    try forwardBackward(samples, pass: pass, alignment: alignment)
+  }
+}
+
+/// The contrastive loss of the float layers.
+package struct LayerAlignmentLoss: AlignmentLoss {
+  private let loss: ContrastiveLoss
+
+  /// The loss on an execution.
+  package init(on execution: TrainingExecution) { loss = ContrastiveLoss(on: execution) }
+
+  package func evaluate(
+    visual: MatrixView<Float>,
+    text: MatrixView<Float>,
+    tau: Double,
+    weight: Float,
+    gradient: MatrixView<Float>
+  ) throws -> (loss: Double, tauSlope: Double) {
+    let result = try loss.run(
+      visual,
+      text,
+      temperature: .tau(Float(tau)),
+      weight: weight,
+      dx: gradient
+    )
+    return (result.loss, result.temperatureGradient)
+  }
+}
