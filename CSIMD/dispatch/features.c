@@ -78,9 +78,19 @@ bool csimd_isa_available(csimd_isa isa) {
   }
 }
 
+bool csimd_bf16_available(void) {
+  uint32_t a, b, c, d;
+  return csimd_isa_available(csimd_isa_avx512vnni) && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+         has_all(a, AVX512BF16);
+}
+
 #elif defined(__aarch64__) && defined(__linux__)
 
 #include <sys/auxv.h>
+
+bool csimd_bf16_available(void) {
+  return false;  // of the AVX-512 instructions
+}
 
 // What the kernel reports in AT_HWCAP and AT_HWCAP2; it saves all NEON registers.
 static const unsigned long ASIMDDP = 1ul << 20, I8MM = 1ul << 13, BF16 = 1ul << 14;
@@ -98,12 +108,6 @@ bool csimd_isa_available(csimd_isa isa) {
     default:
       return false;
   }
-}
-
-bool csimd_bf16_available(void) {
-  uint32_t a, b, c, d;
-  return csimd_isa_available(csimd_isa_avx512vnni) && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
-         has_all(a, AVX512BF16);
 }
 
 #else
