@@ -88,6 +88,10 @@ bool csimd_bf16_available(void) {
 
 #include <sys/auxv.h>
 
+bool csimd_bf16_available(void) {
+  return false;  // of the AVX-512 instructions
+}
+
 // What the kernel reports in AT_HWCAP and AT_HWCAP2; it saves all NEON registers.
 static const unsigned long ASIMDDP = 1ul << 20, I8MM = 1ul << 13, BF16 = 1ul << 14;
 
@@ -104,10 +108,6 @@ bool csimd_isa_available(csimd_isa isa) {
     default:
       return false;
   }
-}
-
-bool csimd_bf16_available(void) {
-  return false;
 }
 
 #else

@@ -32,6 +32,12 @@ static const csimd_infer_table avx512vnni_table = {
 
 #if defined(__aarch64__)
 
+// int4 has no ARM kernels yet.
+#define csimd_q4_gemm__neondot csimd_q4_gemm__scalar
+#define csimd_q4_gemv__neondot csimd_q4_gemv__scalar
+#define csimd_q4_gemm__neoni8mm csimd_q4_gemm__scalar
+#define csimd_q4_gemv__neoni8mm csimd_q4_gemv__scalar
+
 // int8 matrix products change two operations and bf16 a third; the rest is `neondot`.
 #define csimd_q8_quantize__neoni8mm csimd_q8_quantize__neondot
 #define csimd_f32_gemm__neoni8mm csimd_f32_gemm__neondot
@@ -45,16 +51,8 @@ static const csimd_infer_table avx512vnni_table = {
 #define csimd_rotary__neoni8mm csimd_rotary__neondot
 #define csimd_add__neoni8mm csimd_add__neondot
 #define csimd_scale__neoni8mm csimd_scale__neondot
-
-// Written for x86 only so far.
-#define csimd_q4_gemm__neondot csimd_q4_gemm__scalar
-#define csimd_q4_gemm__neoni8mm csimd_q4_gemm__scalar
-#define csimd_q4_gemv__neondot csimd_q4_gemv__scalar
-#define csimd_q4_gemv__neoni8mm csimd_q4_gemv__scalar
-#define csimd_select_above__neondot csimd_select_above__scalar
-#define csimd_select_above__neoni8mm csimd_select_above__scalar
-#define csimd_dot_rows__neondot csimd_dot_rows__scalar
-#define csimd_dot_rows__neoni8mm csimd_dot_rows__scalar
+#define csimd_select_above__neoni8mm csimd_select_above__neondot
+#define csimd_dot_rows__neoni8mm csimd_dot_rows__neondot
 
 static const csimd_infer_table neondot_table = {
     .isa = csimd_isa_neondot,

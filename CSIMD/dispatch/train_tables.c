@@ -40,6 +40,25 @@ static const csimd_train_table avx512bf16_table = {
 
 #endif
 
+#if defined(__aarch64__)
+
+// Models are trained on x86; ARM has the reference under its levels' names.
+static const csimd_train_table neondot_table = {
+    .isa = csimd_isa_neondot,
+#define CSIMD_OP(result, name, arguments) .name = csimd_##name##__scalar,
+#include "../include/csimd_train_ops.inc"
+#undef CSIMD_OP
+};
+
+static const csimd_train_table neoni8mm_table = {
+    .isa = csimd_isa_neoni8mm,
+#define CSIMD_OP(result, name, arguments) .name = csimd_##name##__scalar,
+#include "../include/csimd_train_ops.inc"
+#undef CSIMD_OP
+};
+
+#endif
+
 const csimd_train_table *csimd_train_table_widening(csimd_isa isa) {
   if (!csimd_isa_available(isa)) {
     return NULL;
@@ -47,17 +66,19 @@ const csimd_train_table *csimd_train_table_widening(csimd_isa isa) {
   switch (isa) {
     case csimd_isa_scalar:
       return &scalar_table;
-    case csimd_isa_avx2:
-    case csimd_isa_avx512vnni:
 #if defined(__x86_64__)
-      return isa == csimd_isa_avx2 ? &avx2_table : &avx512vnni_table;
-#else
-      return NULL;
-#endif
+    case csimd_isa_avx2:
+      return &avx2_table;
+    case csimd_isa_avx512vnni:
+      return &avx512vnni_table;
+#elif defined(__aarch64__)
     case csimd_isa_neondot:
+      return &neondot_table;
     case csimd_isa_neoni8mm:
-      // Training has no vector version for ARM.
-      return &scalar_table;
+      return &neoni8mm_table;
+#endif
+    default:
+      break;
   }
   return NULL;
 }

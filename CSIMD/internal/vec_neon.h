@@ -242,6 +242,15 @@ CSIMD_INLINE v16 v16_negate(v16 x) {
   CSIMD_NEON_QUARTERS(v16, vnegq_f32(x.q[q]));
 }
 
+CSIMD_INLINE v16 v16_sqrt(v16 x) {
+  CSIMD_NEON_QUARTERS(v16, vsqrtq_f32(x.q[q]));
+}
+
+/// yes where x > 0, no elsewhere (NaN included).
+CSIMD_INLINE v16 v16_if_positive(v16 x, v16 yes, v16 no) {
+  CSIMD_NEON_QUARTERS(v16, vbslq_f32(vcgtzq_f32(x.q[q]), yes.q[q], no.q[q]));
+}
+
 /// x where it is a number, 0 where it is NaN.
 CSIMD_INLINE v16 v16_nan_to_zero(v16 x) {
   CSIMD_NEON_QUARTERS(v16, vbslq_f32(vceqq_f32(x.q[q], x.q[q]), x.q[q], vdupq_n_f32(0)));

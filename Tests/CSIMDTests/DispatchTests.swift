@@ -34,28 +34,28 @@ import Testing
   // Cancelled cases of an absent level are not printed; these say in one line what was left out.
 
   #if arch(arm64)
-    @Test(.enabled(if: csimd_isa_available(.neondot), "this machine cannot run the dot products"))
-    func neonDotKernelsAreTested() throws {
-      #expect(try Level.neondot.kernels().table.pointee.isa == .neondot)
-    }
+  @Test(.enabled(if: csimd_isa_available(.neondot), "this machine cannot run the dot products"))
+  func neonDotKernelsAreTested() throws {
+    #expect(try Level.neondot.kernels().table.pointee.isa == .neondot)
+  }
 
-    @Test(
-      .enabled(if: csimd_isa_available(.neoni8mm), "this machine cannot run the matrix products")
-    )
-    func neonMatrixKernelsAreTested() throws {
-      #expect(try Level.neoni8mm.kernels().table.pointee.isa == .neoni8mm)
-    }
+  @Test(
+    .enabled(if: csimd_isa_available(.neoni8mm), "this machine cannot run the matrix products")
+  )
+  func neonMatrixKernelsAreTested() throws {
+    #expect(try Level.neoni8mm.kernels().table.pointee.isa == .neoni8mm)
+  }
   #else
-    @Test(.enabled(if: csimd_isa_available(.avx2), "this machine cannot run the AVX2 kernels"))
-    func avx2KernelsAreTested() throws {
-      #expect(try Level.avx2.kernels().table.pointee.isa == .avx2)
-    }
+  @Test(.enabled(if: csimd_isa_available(.avx2), "this machine cannot run the AVX2 kernels"))
+  func avx2KernelsAreTested() throws {
+    #expect(try Level.avx2.kernels().table.pointee.isa == .avx2)
+  }
 
-    @Test(
-      .enabled(if: csimd_isa_available(.avx512vnni), "this machine cannot run the AVX-512 kernels")
-    )
-    func avx512KernelsAreTested() throws {
-      #expect(try Level.avx512vnni.kernels().table.pointee.isa == .avx512vnni)
-    }
+  @Test(
+    .enabled(if: csimd_isa_available(.avx512vnni), "this machine cannot run the AVX-512 kernels")
+  )
+  func avx512KernelsAreTested() throws {
+    #expect(try Level.avx512vnni.kernels().table.pointee.isa == .avx512vnni)
+  }
   #endif
 }

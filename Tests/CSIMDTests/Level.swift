@@ -11,9 +11,9 @@ enum Level: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
   /// The levels that are compared with the reference.
   #if arch(arm64)
-    static let vector: [Level] = [.neondot, .neoni8mm]
+  static let vector: [Level] = [.neondot, .neoni8mm]
   #else
-    static let vector: [Level] = [.avx2, .avx512vnni]
+  static let vector: [Level] = [.avx2, .avx512vnni]
   #endif
 
   /// The levels of this architecture.

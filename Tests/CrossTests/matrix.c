@@ -253,7 +253,9 @@ static void test_level(csimd_isa isa) {
   size_t before = passed;
   test_quantize();
   test_products();
+  test_int4_products();
   test_float_products();
+  test_matches();
   test_conversions();
   test_attention();
   test_store();

@@ -65,7 +65,9 @@ float float_of_bits(uint32_t bits);
 
 void test_quantize(void);
 void test_products(void);
+void test_int4_products(void);
 void test_float_products(void);
+void test_matches(void);
 void test_conversions(void);
 void test_attention(void);
 void test_store(void);

@@ -198,6 +198,80 @@ void test_products(void) {
   compare_products(c, " special scales");
 }
 
+// MARK: - int4 products
+
+/// As `product`, with int4 weights in `packed`.
+static product_case int4_product(size_t m, size_t n, size_t k) {
+  product_case c = product(m, n, k, CSIMD_Q4_INPUTS, 0);
+  float *w = random_floats(n * k, 1);
+  size_t bytes = csimd_q4_packed_bytes(n, k);
+  c.packed = keep(bytes);
+  for (size_t p = 0; p < c.panels; p++) {
+    size_t rows = n - 32 * p < 32 ? n - 32 * p : 32;
+    csimd_q4_pack_panel(w + 32 * p * k, k, rows, k, c.packed + p * (bytes / c.panels), NULL, NULL);
+  }
+  return c;
+}
+
+static void run_int4(const csimd_infer_table *table, const product_case *c, bool vector) {
+  size_t width = c->groups * c->group + 5, strip = c->groups + 1, m = vector ? 1 : c->m;
+  int8_t *codes = place_copy(c->codes, (m - 1) * width + c->groups * c->group);
+  float *scales = place_copy(c->scales, ((m - 1) * strip + c->groups) * sizeof(float));
+  int32_t *sums = place_copy(c->sums, ((m - 1) * strip + c->groups) * sizeof(int32_t));
+  uint8_t *packed = place_copy(c->packed, csimd_q4_packed_bytes(c->n, c->k));
+  float *bias = c->biased ? place_copy(c->bias, c->n * sizeof(float)) : NULL;
+  csimd_q8_activations a = {
+      .codes = codes, .scales = scales, .sums = sums, .row_stride = width, .group_stride = strip};
+  csimd_q4_weights w = {.panels = packed, .n = c->n, .k = c->k};
+  size_t stride = c->n + 3, count = (m - 1) * stride + c->n;
+  float *y = place_unwritten(count * sizeof(float));
+  if (vector) {
+    table->q4_gemv(&a, &w, c->first_panel, c->panels, bias, y);
+  } else {
+    void *scratch = place_unwritten((csimd_q4_scratch(c->k) + 63) / 64 * 64);
+    table->q4_gemm(&a, m, &w, c->first_panel, c->panels, bias, y, stride, scratch);
+  }
+  emit(y, count, KIND_F32);
+}
+
+static void run_q4_gemm(const csimd_infer_table *table, const void *arguments) {
+  run_int4(table, arguments, false);
+}
+
+static void run_q4_gemv(const csimd_infer_table *table, const void *arguments) {
+  run_int4(table, arguments, true);
+}
+
+void test_int4_products(void) {
+  static const size_t shapes[][3] = {
+      {1, 1, 1},
+      {2, 15, 31},
+      {3, 16, 32},
+      {5, 33, 128},
+      {6, 40, 130},
+      {7, 64, 200},
+      {12, 65, 256},
+      {13, 100, 520},
+      {25, 97, 384},
+  };
+  for (size_t i = 0; i < COUNT(shapes); i++) {
+    seed_random(250 + i);
+    product_case c = int4_product(shapes[i][0], shapes[i][1], shapes[i][2]);
+    for (int biased = 0; biased < 2; biased++) {
+      c.biased = biased;
+      const char *words = biased ? " biased" : "";
+      compare("q4_gemm", run_q4_gemm, &c, "%zux%zux%zu%s", c.m, c.n, c.k, words);
+      compare("q4_gemv", run_q4_gemv, &c, "%zux%zu%s", c.n, c.k, words);
+    }
+  }
+  seed_random(270);
+  product_case c = int4_product(9, 117, 160);
+  for (c.first_panel = 0, c.panels = 1; c.first_panel < 4; c.first_panel++) {
+    compare("q4_gemm", run_q4_gemm, &c, "panel %zu", c.first_panel);
+    compare("q4_gemv", run_q4_gemv, &c, "panel %zu", c.first_panel);
+  }
+}
+
 // MARK: - f32 and bf16 products
 
 typedef struct float_case {
@@ -254,6 +328,57 @@ void test_float_products(void) {
         compare("f32_gemm", run_f32_gemm, &c, "%zux%zux%zu%s", c.m, c.n, c.k, words);
         compare("bf16_gemm", run_bf16_gemm, &c, "%zux%zux%zu%s", c.m, c.n, c.k, words);
       }
+    }
+  }
+}
+
+// MARK: - Chosen scores and rows
+
+typedef struct match_case {
+  const float *x, *w, *thresholds;
+  const uint32_t *rows;
+  size_t m, n, k, count;
+} match_case;
+
+static void run_select(const csimd_infer_table *table, const void *arguments) {
+  const match_case *c = arguments;
+  size_t stride = c->n + 3, room = c->m * c->n;
+  float *x = place_copy(c->x, ((c->m - 1) * stride + c->n) * sizeof(float));
+  float *thresholds = place_copy(c->thresholds, c->m * sizeof(float));
+  uint32_t *positions = place_unwritten(room * sizeof(uint32_t));
+  uint32_t count = (uint32_t)table->select_above(x, stride, c->m, c->n, thresholds, positions);
+  emit(&count, sizeof count, KIND_BYTES);
+  emit(positions, count * sizeof(uint32_t), KIND_BYTES);
+}
+
+static void run_dot_rows(const csimd_infer_table *table, const void *arguments) {
+  const match_case *c = arguments;
+  float *x = place_copy(c->x, c->k * sizeof(float));
+  float *w = place_copy(c->w, c->n * c->k * sizeof(float));
+  uint32_t *rows = place_copy(c->rows, c->count * sizeof(uint32_t));
+  float *y = place_unwritten(c->count * sizeof(float));
+  table->dot_rows(x, w, c->k, rows, c->count, y);
+  emit(y, c->count, KIND_F32);
+}
+
+void test_matches(void) {
+  static const size_t widths[] = {1, 7, 15, 16, 17, 33, 64, 100};
+  for (size_t i = 0; i < COUNT(widths); i++) {
+    seed_random(350 + i);
+    match_case c = {.m = 5, .n = widths[i], .k = widths[i]};
+    size_t count = c.m * (c.n + 3);
+    c.x = i % 2 ? special_floats(count) : random_floats(count, 2);
+    c.thresholds = random_floats(c.m, 2);
+    compare("select_above", run_select, &c, "%zux%zu", c.m, c.n);
+    c.n = 20;
+    c.w = random_floats(c.n * c.k, 2);
+    uint32_t *rows = keep(11 * sizeof *rows);
+    for (size_t j = 0; j < 11; j++) {
+      rows[j] = random_bits() % 20;
+    }
+    c.rows = rows;
+    for (c.count = 0; c.count <= 11; c.count++) {
+      compare("dot_rows", run_dot_rows, &c, "%zu rows of %zu", c.count, c.k);
     }
   }
 }
