@@ -187,7 +187,7 @@ extension LabelHeader {
   /// Reads a header.
   ///
   /// - Throws: `LabelError.labelFile` naming the field that is wrong.
-  init(json: JSONValue, path: String) throws(LabelError) {
+  package init(json: JSONValue, path: String) throws(LabelError) {
     let fields = HeaderFields(json: json, path: path)
     encoderName = try fields.text("encoder", "family")
     encoderDigest = try fields.digest("encoder", "sha256")
