@@ -3,11 +3,10 @@
 
 import SEAFormat
 import SEAImage
+import SEALabels
 import SEATensor
 import TestSupport
 import Testing
-
-@testable import SEALabels
 
 @Suite struct LabelFileTests {
   static func header(

@@ -2,14 +2,14 @@
 // Whole runs: interrupted, damaged, cut into shards, and always the same bytes.
 
 import Foundation
+import Glibc
 import SEADataset
 import SEAFormat
+import SEALabels
 import SEARuntime
 import SEATensor
 import TestSupport
 import Testing
-
-@testable import SEALabels
 
 @Suite(.serialized) struct LabelRunTests {
   /// Pictures, data and words in a folder.
@@ -205,10 +205,13 @@ import Testing
 
   @Test func twoRunsDoNotShareAnOutput() throws {
     let world = try World(images: 2)
-    let store = try BlockStore(output: world.folder / "a.labels")
+    let lock = world.folder / "a.labels.work"
+    try FileManager.default.createDirectory(atPath: lock, withIntermediateDirectories: false)
+    let descriptor = open(lock + "/lock", O_RDWR | O_CREAT, 0o600)
+    #expect(descriptor >= 0 && flock(descriptor, LOCK_EX) == 0)
     let error = #expect(throws: LabelError.self) { try world.run(world.folder / "a.labels") }
     #expect(error?.category == .busy)
-    store.remove()
+    close(descriptor)
     _ = try world.run(world.folder / "a.labels")
   }
 

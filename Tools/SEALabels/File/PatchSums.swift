@@ -24,7 +24,7 @@ package struct PatchSums: Sendable, Equatable {
   }
 
   /// Adds patches of length 1.
-  mutating func add(_ directions: MatrixView<Float>) {
+  package mutating func add(_ directions: MatrixView<Float>) {
     for row in 0..<directions.rows {
       directions.withRow(row) { span in
         for index in span.indices {
