@@ -330,25 +330,33 @@ import Testing
     try check.run(limit: 12)
   }
 
-  @Test(arguments: [1, 2, 3]) func adapters(_ layers: Int) throws {
+  /// Layers; side of the grid, 0: none.
+  @Test(arguments: [(1, 0), (2, 0), (3, 0), (2, 2), (2, 4), (1, 3)])
+  func adapters(_ layers: Int, _ grid: Int) throws {
     var random = SeededRandom(seed: 13)
     let context = LayerContext(try execution())
     let adapter = AdapterDescription(
       widths: [11] + [Int](repeating: 9, count: layers),
-      activation: .geluErf
+      activation: .geluErf,
+      grid: grid == 0 ? nil : grid,
+      hasNewline: grid > 0
     )
     let model = ModelDescription(name: "t", adapter: adapter)
     let parameters = try ParameterSet(model, options: TrainingOptions(trained: [.adapter]))
     try parameters.randomize(seed: 14)
     let layer = try Adapter(adapter, in: parameters)
-    let (x, probe) = (try matrix(6, 11, &random), try matrix(6, 9, &random))
+    // Two pictures of 3×3 features each.
+    let pictures = [0..<9, 9..<18]
+    let rows = 2 * adapter.tokens(features: 9)
+    let (x, probe) = (try matrix(18, 11, &random), try matrix(rows, 9, &random))
     let check = DifferenceCheck(
       variables: [("x", x)] + (try parameters.all.map { ($0.name, try $0.view) }),
-      value: { product(try layer.forward(x, context), probe) },
+      value: { product(try layer.forward(x, pictures: pictures, context).rows, probe) },
       gradients: {
-        _ = try layer.forward(x, context)
-        let dx = try matrix(6, 11, &random)
-        try layer.backward(probe, input: x, into: dx, context)
+        let tokens = try layer.forward(x, pictures: pictures, context)
+        #expect(tokens.ranges == [0..<rows / 2, rows / 2..<rows])
+        let dx = try matrix(18, 11, &random)
+        try layer.backward(probe, input: x, pictures: pictures, into: dx, context)
         return [dx.array()] + (try parameters.all.map { try #require($0.gradient).array() })
       }
     )

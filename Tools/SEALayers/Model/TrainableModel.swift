@@ -163,10 +163,14 @@ package final class TrainableModel {
     var visual: VisualTokens?
     if let features {
       guard let adapter else { throw LayerError.missingPart(name: "adapter") }
-      let rows = try adapter.forward(features.rows, context)
+      let (rows, ranges) = try adapter.forward(
+        features.rows,
+        pictures: features.ranges,
+        context
+      )
       let gradients = try workspace.floats("visual.gradient", rows.rows, rows.columns)
       gradients.fill(0)
-      visual = VisualTokens(rows: rows, gradients: gradients, ranges: features.ranges)
+      visual = VisualTokens(rows: rows, gradients: gradients, ranges: ranges)
     }
     if let visual { try alignment?(visual) }
 
@@ -180,7 +184,13 @@ package final class TrainableModel {
     let dfeatures =
       isEncoderTrained
       ? try workspace.floats("visual.dfeatures", features.rows.rows, features.rows.columns) : nil
-    try adapter.backward(visual.gradients, input: features.rows, into: dfeatures, context)
+    try adapter.backward(
+      visual.gradients,
+      input: features.rows,
+      pictures: features.ranges,
+      into: dfeatures,
+      context
+    )
     if let encoder, let dfeatures {
       try encoder.backward(
         dfeatures,
