@@ -91,6 +91,13 @@ import Testing
     #expect(throws: DatasetError.self) { try Dataset(path: path) }
   }
 
+  @Test func listsRecordsThatAreAllBad() throws {
+    let path = try folder.write("{\"id\": 1}\n{\"id\": 2}\n", to: "all.jsonl")
+    let dataset = try Dataset(path: path)
+    #expect(dataset.faults.map(\.line) == [1, 2] && dataset.count == 0)
+    #expect(throws: DatasetError.self) { try dataset.refuseFaults(above: 9) }
+  }
+
   @Test func remarksDoNotCostARecord() throws {
     let text =
       "\u{feff}" + record("a", [("gpt", "x"), ("human", "q"), ("gpt", "y"), ("human", "z")])

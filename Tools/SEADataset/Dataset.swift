@@ -87,7 +87,8 @@ package struct Dataset: Sendable {
           ?? "there is no record in it; expected a JSON array or one record a line"
       )
     }
-    guard faultCount < scan.records || splitter.isArray || scan.faults.first?.line != 1 else {
+    // Lines that are no objects at all are some other file; bad records are for the caller to list.
+    guard scan.objects > 0 || splitter.isArray else {
       let first = scan.faults.first { !$0.isRemark }
       throw DatasetError.notADataset(
         path: path,
@@ -139,6 +140,8 @@ private struct DatasetScan {
   var faults: [RecordFault] = []
   var faultCount = 0
   var records = 0
+  /// Records that are JSON objects, whatever is in them.
+  var objects = 0
   /// Hashes of the ids seen: two ids that share one cost a wrong remark, nothing else.
   private var known: Set<Int> = []
 
@@ -162,7 +165,9 @@ private struct DatasetScan {
     let sample: Sample
     let remarks: [String]
     do {
-      (sample, remarks) = try Self.sample(bytes)
+      let json = try Self.json(bytes)
+      if json.object != nil { objects += 1 }
+      (sample, remarks) = try SampleReader.read(json)
     } catch let error as SampleProblem {
       add(RecordFault(line: place.line, id: error.id, problem: error.problem))
       return
@@ -214,14 +219,17 @@ private struct DatasetScan {
   }
 
   static func sample(_ bytes: ByteView) throws -> (sample: Sample, remarks: [String]) {
+    try SampleReader.read(try json(bytes))
+  }
+
+  private static func json(_ bytes: ByteView) throws -> JSONValue {
     let limits = JSONLimits(
       depth: 16,
       bytes: RecordSplitter.maxRecordBytes,
       loneSurrogates: .replaced
     )
-    let json = try bytes.withSpan { (span) throws(JSONError) in
+    return try bytes.withSpan { (span) throws(JSONError) in
       try JSONScanner.parse(span, limits: limits)
     }
-    return try SampleReader.read(json)
   }
 }
