@@ -177,6 +177,8 @@ import Testing
     // An activation scale that is NaN stays in its row.
     for block in 0..<2 { p.a.scales[2 * p.a.groupStride + block] = .nan }
     let spoiled = try level.kernels().gemm(p.a, m: shape.m, p.w, bias: p.bias)
-    for (index, value) in spoiled.enumerated() { #expect(value.isNaN == (index / shape.n == 2)) }
+    for (index, value) in spoiled.enumerated() {
+      #expect(value.isNaN == (index / shape.n == 2))
+    }
   }
 }

@@ -102,7 +102,7 @@ import Testing
     let row = Int4Weights(values, n: 1, k: 256).unpack(row: 0)
     #expect(row[0] == 0 && abs(row[1] + 2) < 0.02)
     #expect(row[130].isFinite && row[130] > 100_000)
-    #expect(row.allSatisfy(\.isFinite))
+    #expect(row.allSatisfy { $0.isFinite })
     let zero = Int4Weights([Float](repeating: 0, count: 128), n: 1, k: 128)
     #expect(zero.word(0, 0) == 0 && zero.unpack(row: 0).allSatisfy { $0 == 0 })
     let tiny = Int4Weights([Float](repeating: 1e-30, count: 128), n: 1, k: 128)

@@ -66,7 +66,7 @@ import Testing
   func aSpoiledTensorFails(name: String) throws {
     let bench = try Workbench()
     let source = RandomWeights(model: TinyModels.seaGemma)
-    for policy in [PrecisionPolicy(all: .float32), .int8(group: 64), .int4] {
+    for policy in [PrecisionPolicy(all: .float32), .int8(group: 64)] {
       var spoiled = source
       spoiled.change = { tensor, _, values in
         if tensor == name { values = values.map { -$0 } }
@@ -77,6 +77,24 @@ import Testing
       #expect(verdict.text.contains("failed: "))
       #expect(verdict.json["good"]?.bool == false)
     }
+  }
+
+  /// Every tensor of the towers and the adapter, which are not int4, and what decides the scores' sign.
+  @Test(arguments: [
+    "vision.patch.weight", "vision.blk.0.mlp.fc2.weight", "vision.position", "adapter.0.weight",
+    "llm.norm.weight",
+  ])
+  func aSpoiledTensorFailsInInt4(name: String) throws {
+    let bench = try Workbench()
+    let source = RandomWeights(model: TinyModels.seaGemma)
+    var spoiled = source
+    spoiled.change = { tensor, _, values in
+      if tensor == name { values = values.map { -$0 } }
+    }
+    try bench.build(spoiled, .int4)
+    let verdict = try Self.verdict(source, in: bench)
+    #expect(verdict.precision == .int4)
+    #expect(!verdict.isGood, "\(name): \(verdict.text)")
   }
 
   @Test func valuesThatAreNotFiniteFail() throws {
