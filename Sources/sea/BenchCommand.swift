@@ -26,7 +26,7 @@ struct BenchCommand: SEACommand {
 
   @Option(
     help: ArgumentHelp("How a preset's weights are stored (default: int8).", valueName: "type"),
-    transform: Checked.choice(["f32", "bf16", "int8"].map { ($0, $0) })
+    transform: Checked.choice(["f32", "bf16", "int8", "int4"].map { ($0, $0) })
   )
   var weights: String?
 

@@ -33,7 +33,7 @@ struct PresetCommand: SEACommand {
   var cache = false
 
   @Option(
-    help: ArgumentHelp("How weights are stored: f32, bf16 or int8.", valueName: "type"),
+    help: ArgumentHelp("How weights are stored: f32, bf16, int8 or int4.", valueName: "type"),
     transform: Checked.choice(WeightChoice.allCases.map { ($0.rawValue, $0) })
   )
   var weights = WeightChoice.int8
@@ -140,6 +140,7 @@ struct PresetCommand: SEACommand {
     case .float32: PrecisionPolicy(all: .float32)
     case .bfloat16: PrecisionPolicy(all: .bfloat16)
     case .int8: .int8(group: 128)
+    case .int4: .int4
     }
   }
 

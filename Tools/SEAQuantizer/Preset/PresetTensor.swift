@@ -20,7 +20,7 @@ struct PresetTensor: Sendable {
 
   /// Rows of a piece: a panel, or so many that the bytes are worth a call.
   var pieceRows: Int {
-    guard spec.group == nil else { return PackedMatrix.panelRows }
+    guard spec.format == nil else { return PackedMatrix.panelRows }
     return min(max(spec.rows, 1), max(1, Self.plainBytes / (spec.columns * spec.elementType.size)))
   }
 
@@ -43,10 +43,11 @@ struct PresetTensor: Sendable {
 
   /// Fills `out`, the words of piece `index`; the last may hold bytes beyond the piece.
   func fill(piece index: Int, into out: inout MutableSpan<UInt64>) {
-    switch spec.storage {
-    case .int8: fillPanel(index, into: &out)
-    case .bfloat16: fillBFloat16(index, into: &out)
-    case .float32: fillFloat(index, into: &out)
+    switch (spec.format, spec.storage) {
+    case (.int8(let group), _): fillPanel(index, group: group, into: &out)
+    case (.int4, _): fillInt4Panel(index, into: &out)
+    case (nil, .bfloat16): fillBFloat16(index, into: &out)
+    case (nil, _): fillFloat(index, into: &out)
     }
   }
 
@@ -64,8 +65,7 @@ struct PresetTensor: Sendable {
   // MARK: - Forms
 
   /// A panel: blocks of codes and scales as `CSIMD/internal/q8_panel.h` draws them.
-  private func fillPanel(_ panel: Int, into out: inout MutableSpan<UInt64>) {
-    let group = spec.group ?? spec.columns
+  private func fillPanel(_ panel: Int, group: Int, into out: inout MutableSpan<UInt64>) {
     let panelRows = PackedMatrix.panelRows
     let rowsHere = rows(panel).count
     let codeWords = panelRows * group / 8
@@ -77,7 +77,8 @@ struct PresetTensor: Sendable {
       let start = block * blockWords
       for word in start..<start + codeWords { out[word] = words[first + word].codes }
       if rowsHere < panelRows || (block + 1) * group > spec.columns {
-        clearPadding(start, inputs: min(spec.columns - block * group, group), rowsHere, &out)
+        let inputs = min(spec.columns - block * group, group)
+        clearPadding(start, group: group, inputs: inputs, rowsHere, &out)
       }
       for pair in 0..<panelRows / 2 {
         let word = start + codeWords + pair
@@ -97,12 +98,12 @@ struct PresetTensor: Sendable {
   /// Gives padding rows and inputs the code of zero, 128; a word holds 4 inputs of 2 rows.
   private func clearPadding(
     _ start: Int,
+    group: Int,
     inputs: Int,
     _ rowsHere: Int,
     _ out: inout MutableSpan<UInt64>
   ) {
     let panelRows = PackedMatrix.panelRows
-    let group = spec.group ?? spec.columns
     for quad in 0..<group / 4 {
       for pair in 0..<panelRows / 2 {
         var value = out[start + quad * panelRows / 2 + pair]
@@ -113,6 +114,64 @@ struct PresetTensor: Sendable {
         out[start + quad * panelRows / 2 + pair] = value
       }
     }
+  }
+
+  /// An int4 panel: blocks of codes, then a word of factors and scale for each row, as
+  /// `CSIMD/internal/q4_panel.h` draws them.
+  private func fillInt4Panel(_ panel: Int, into out: inout MutableSpan<UInt64>) {
+    let panelRows = PackedMatrix.panelRows
+    let group = PackedFormat.int4.group
+    let codeWords = panelRows * group / 16
+    let blockWords = codeWords + panelRows / 2
+    let rowsHere = rows(panel).count
+    let first = panel * out.count
+    // A code less 8 times a factor is at most 120.
+    let base = amplitude / 120
+    for block in 0..<out.count / blockWords {
+      let start = block * blockWords
+      let inputs = min(spec.columns - block * group, group)
+      for word in 0..<codeWords {
+        var value = words[first + start + word]
+        if rowsHere < panelRows || inputs < group {
+          value = clearInt4Padding(value, word, inputs: inputs, rowsHere)
+        }
+        out[start + word] = value
+      }
+      for pair in 0..<panelRows / 2 {
+        let word = start + codeWords + pair
+        let bits = words[first + word]
+        let low = 2 * pair < rowsHere ? int4Word(UInt32(truncatingIfNeeded: bits), base) : 0
+        let high =
+          2 * pair + 1 < rowsHere ? int4Word(UInt32(truncatingIfNeeded: bits >> 32), base) : 0
+        out[word] = UInt64(low) | UInt64(high) << 32
+      }
+    }
+  }
+
+  /// Random factors, and a scale of 0.75 to 1.25 times `base`.
+  private func int4Word(_ bits: UInt32, _ base: Float) -> UInt32 {
+    let value = scale(bits, base) * 0x1p-105
+    return (value.bitPattern & 0x0fff_0000) << 4 | bits & 0xf_ffff
+  }
+
+  /// Gives padding rows and inputs the code of zero, 8; a word holds 4 inputs of rows r, r + 1, and of
+  /// those 16 further on in the upper halves of its bytes.
+  private func clearInt4Padding(
+    _ value: UInt64,
+    _ word: Int,
+    inputs: Int,
+    _ rowsHere: Int
+  ) -> UInt64 {
+    var value = value
+    for byte in 0..<8 {
+      let row = word % 8 * 2 + byte / 4
+      let isPadding = word / 8 * 4 + byte % 4 >= inputs
+      for (part, row) in [row, row + 16].enumerated() where isPadding || row >= rowsHere {
+        let shift = UInt64(8 * byte + 4 * part)
+        value = value & ~(0xf << shift) | 0x8 << shift
+      }
+    }
+    return value
   }
 
   /// Four values a word, rounded towards zero from 16 random bits each.
