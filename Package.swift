@@ -158,6 +158,13 @@ let package = Package(
       path: "Tools/sea-tools",
       swiftSettings: settings,
     ),
+    // Times SEALayers on shapes of large models; no part of any product.
+    .executableTarget(
+      name: "layer-bench",
+      dependencies: ["SEALayers", "SEAModel", "SEATensor"],
+      path: "Tools/layer-bench",
+      swiftSettings: settings,
+    ),
 
     // MARK: - Tests
 
@@ -232,6 +239,14 @@ let package = Package(
       dependencies: [
         "SEALabels", "SEADataset", "SEARuntime", "SEACheckpoint", "SEAModel", "SEAImage", "SEAText",
         "SEAFormat", "SEATensor", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")],
+      swiftSettings: testSettings,
+    ),
+    .testTarget(
+      name: "SEALayersTests",
+      dependencies: [
+        "SEALayers", "SEACheckpoint", "SEAModel", "SEAFormat", "SEATensor", "TestSupport",
       ],
       resources: [.copy("Fixtures")],
       swiftSettings: testSettings,

@@ -34,10 +34,7 @@ CSIMD_INLINE v16 product_pairs(const void *data, size_t index, size_t n, const b
 }
 
 /// Up to 16 stored values from `index` on as the low halves of 16 pairs.
-CSIMD_INLINE __m512i product_halves(const void *data,
-                                    size_t index,
-                                    size_t n,
-                                    const bool is_bf16) {
+CSIMD_INLINE __m512i product_halves(const void *data, size_t index, size_t n, const bool is_bf16) {
   if (is_bf16) {
     const uint16_t *p = (const uint16_t *)data + index;
     return _mm512_cvtepu16_epi32(n >= 16 ? v16_bits16_load(p) : v16_bits16_load_n(p, n));

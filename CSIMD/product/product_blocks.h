@@ -13,9 +13,9 @@
 // of lanes lane … lane + lanes - 1 (0 in lanes beyond) and k from p; `by_lane`: the stored rows of
 // the operand run along k.
 //
-// For each block of columns and of k, B's panels are packed into 512 KB, half of L2; A's panels pass
-// over them, each 12 KB, from a block of at most 768 rows. B streams from L2 at two loads a step
-// against PRODUCT_ROWS · PRODUCT_COLUMNS multiplies.
+// For each block of columns and of k, B's panels are packed into 512 KB, half of L2; A's panels
+// pass over them, each 12 KB, from a block of at most 768 rows. B streams from L2 at two loads a
+// step against PRODUCT_ROWS · PRODUCT_COLUMNS multiplies.
 
 enum {
   PRODUCT_WIDTH = 16 * PRODUCT_COLUMNS,
@@ -46,7 +46,7 @@ CSIMD_INLINE void run_product_tile(const product_tile *t, const int rows, const 
     const float *c = t->c + (size_t)i * t->c_stride;
     CSIMD_UNROLL
     for (int j = 0; j < columns; j++) {
-      acc[i][j] = !t->adds                    ? v16_zero()
+      acc[i][j] = !t->adds                   ? v16_zero()
                   : j + 1 < columns || whole ? v16_load(c + 16 * j)
                                              : v16_load_n(c + 16 * j, t->last);
     }
@@ -93,11 +93,11 @@ CSIMD_INLINE void run_product_columns(const product_tile *t, size_t columns, con
 
 /// The rows of an incomplete panel, in powers of two.
 static void run_product_edge(product_tile t, size_t columns, size_t rows) {
-#define PRODUCT_EDGE(count)                       \
-  if (rows & (count)) {                           \
-    run_product_columns(&t, columns, (count));    \
-    t.a += (count);                               \
-    t.c += (count) * t.c_stride;                  \
+#define PRODUCT_EDGE(count)                    \
+  if (rows & (count)) {                        \
+    run_product_columns(&t, columns, (count)); \
+    t.a += (count);                            \
+    t.c += (count) * t.c_stride;               \
   }
 #if PRODUCT_ROWS > 8
   PRODUCT_EDGE(8)

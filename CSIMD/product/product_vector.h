@@ -74,8 +74,7 @@ CSIMD_INLINE void product_pack_by_step(const void *data,
       const int own = width - l < 16 ? width - l : 16;
       size_t valid = lanes > (size_t)l ? lanes - (size_t)l : 0;
       valid = valid < (size_t)own ? valid : (size_t)own;
-      v16 x =
-          valid > 0 ? product_load(data, p * stride + (size_t)l, valid, source) : v16_zero();
+      v16 x = valid > 0 ? product_load(data, p * stride + (size_t)l, valid, source) : v16_zero();
       if (own == 16) {
         v16_store(target + l, x);
       } else {

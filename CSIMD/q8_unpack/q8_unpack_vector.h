@@ -55,8 +55,12 @@ void CSIMD_NAME(q8_unpack)(const csimd_q8_weights *w,
           float scale;
           size_t offset = csimd_q8_scale_offset(first_row + row + i, k, w->k, w->group);
           memcpy(&scale, bytes + offset, sizeof scale);
-          q8_unpack_16((const int8_t *)codes + part, scale, type, out,
-                       (row + i) * out_stride + column + part, columns - column - part);
+          q8_unpack_16((const int8_t *)codes + part,
+                       scale,
+                       type,
+                       out,
+                       (row + i) * out_stride + column + part,
+                       columns - column - part);
         }
       }
     }

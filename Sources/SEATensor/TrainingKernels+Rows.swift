@@ -59,7 +59,8 @@ extension TrainingKernels {
   ) {
     precondition(
       x.rows == y.rows && x.columns == y.columns && weight.rows == 1
-        && weight.columns == x.columns && bias.map { $0.rows == 1 && $0.columns == x.columns }
+        && weight.columns == x.columns
+        && bias.map { $0.rows == 1 && $0.columns == x.columns }
           ?? true,
       "norm of \(x.rows)×\(x.columns) does not fit"
     )

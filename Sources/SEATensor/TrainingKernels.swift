@@ -37,14 +37,18 @@ package struct ProductOperand: Sendable {
 
   /// Some rows, as the product sees them.
   package func rows(_ range: Range<Int>) -> ProductOperand {
-    slice { isTransposed ? $0.columns(range) : $0.rows(range) } _: {
+    slice {
+      isTransposed ? $0.columns(range) : $0.rows(range)
+    } _: {
       isTransposed ? $0.columns(range) : $0.rows(range)
     }
   }
 
   /// Some columns, as the product sees them.
   package func columns(_ range: Range<Int>) -> ProductOperand {
-    slice { isTransposed ? $0.rows(range) : $0.columns(range) } _: {
+    slice {
+      isTransposed ? $0.rows(range) : $0.columns(range)
+    } _: {
       isTransposed ? $0.rows(range) : $0.columns(range)
     }
   }
@@ -99,7 +103,8 @@ package struct ProductOperand: Sendable {
   ///   - widensBFloat16: leave the processor's own bf16 products aside, for comparisons.
   package init(_ kernels: Kernels, widensBFloat16: Bool = false) {
     let code = kernels.instructionSet.code
-    let table = unsafe widensBFloat16
+    let table =
+      unsafe widensBFloat16
       ? csimd_train_table_widening(code) : csimd_train_table_for(code)
     guard let table = unsafe table else {
       preconditionFailure("the inference kernels of \(kernels.instructionSet) run, so must these")

@@ -62,8 +62,13 @@ package struct TrainingExecution {
     let units = (length + unit - 1) / unit
     parallel(pieces) { piece, worker in
       let range =
-        min(units * piece / pieces * unit, length)..<min(
-          units * (piece + 1) / pieces * unit, length)
+        min(
+          units * piece / pieces * unit,
+          length
+        )..<min(
+          units * (piece + 1) / pieces * unit,
+          length
+        )
       guard !range.isEmpty else { return }
       kernels.multiply(
         isWide ? a : a.rows(range),

@@ -6,13 +6,35 @@ package import SEATensor
 /// The blocks of one part of a model.
 package struct BlockStack {
   package let blocks: [TransformerBlock]
+  /// Width of the residual stream.
+  package let hidden: Int
   /// Distinguishes the stack's memory in a workspace.
   let name: String
 
-  /// Blocks in order.
-  package init(_ blocks: [TransformerBlock], name: String) {
+  /// Blocks in order, perhaps none.
+  package init(_ blocks: [TransformerBlock], hidden: Int, name: String) {
     self.blocks = blocks
+    self.hidden = hidden
     self.name = name
+  }
+
+  /// Bytes that a forward and a backward pass hold in the workspace, without what attention and the
+  /// caller need.
+  package func byteCount(
+    rows: Int,
+    mode: ActivationMode,
+    precision: ProductPrecision
+  ) -> Int {
+    guard let block = blocks.first else { return rows * hidden * 4 }
+    let tapes = mode == .keep ? blocks.count : 1
+    let tape = BlockTape.byteCount(for: block, rows: rows, precision: precision)
+    let shape = block.attention.shape
+    // Wide scratch: the activated rows and their gradient, and f32 copies of rows kept as bf16.
+    let copies = precision == .bfloat16 ? (block.mlp.isGated ? 2 : 1) : 0
+    let wide = (2 + copies) * block.mlp.width
+    let parts = shape.group > 1 ? 2 * shape.queryWidth : 0
+    let narrow = 3 * hidden + 2 * shape.queryWidth + 2 * shape.kvWidth + parts
+    return tapes * tape + (blocks.count + 1) * rows * hidden * 4 + rows * (wide + narrow) * 4
   }
 
   /// Room for the stack's input, which the caller fills.
@@ -26,7 +48,7 @@ package struct BlockStack {
     _ rows: Int,
     _ context: LayerContext
   ) throws(LayerError) -> MatrixView<Float> {
-    try context.workspace.floats("\(name).state.\(index)", rows, blocks.first?.hidden ?? 0)
+    try context.workspace.floats("\(name).state.\(index)", rows, hidden)
   }
 
   private func tape(

@@ -25,10 +25,20 @@ package struct FeedForward {
   ) throws(LayerError) {
     self.activation = activation
     gate = try Linear(
-      "\(name).mlp.fc1", in: parameters, rows: width, columns: hidden, hasBias: true)
+      "\(name).mlp.fc1",
+      in: parameters,
+      rows: width,
+      columns: hidden,
+      hasBias: true
+    )
     up = nil
     down = try Linear(
-      "\(name).mlp.fc2", in: parameters, rows: hidden, columns: width, hasBias: true)
+      "\(name).mlp.fc2",
+      in: parameters,
+      rows: hidden,
+      columns: width,
+      hasBias: true
+    )
   }
 
   /// The layers `NAME.mlp.{gate,up,down}`, without biases.
@@ -88,11 +98,9 @@ package struct FeedForward {
     try down.forward(inner, into: residual, accumulates: true, context)
   }
 
-  /// With g the gate's rows and u the others:
+  /// Assigns dL/dx to `dx` and uses the tape's wide rows up; g are the gate's rows, u the others.
   ///
   ///     dinner = dy wdown      dg = dinner · u · f'(g)      du = dinner · f(g)
-  ///
-  /// Assigns dL/dx to `dx`; uses the tape's wide rows up.
   func backward(
     _ dy: MatrixView<Float>,
     input x: MatrixView<Float>,
@@ -115,14 +123,22 @@ package struct FeedForward {
     if let up, let raised {
       execution.share(dy.rows, grain: 8) {
         kernels.gateBackward(
-          f, gate: opened.rows($0), up: raised.rows($0), dinner.rows($0))
+          f,
+          gate: opened.rows($0),
+          up: raised.rows($0),
+          dinner.rows($0)
+        )
       }
       try gate.backward(opened, input: x, into: dx, context)
       try up.backward(raised, input: x, into: dx, accumulates: true, context)
     } else {
       execution.share(dy.rows, grain: 8) {
         kernels.activateBackward(
-          f, opened.rows($0), dinner.rows($0), into: opened.rows($0))
+          f,
+          opened.rows($0),
+          dinner.rows($0),
+          into: opened.rows($0)
+        )
       }
       try gate.backward(opened, input: x, into: dx, context)
     }

@@ -70,9 +70,8 @@ package struct SelfAttention {
 
   /// Assigns dL/dx to `dx`; see `Attention.backward` and `Linear.backward` for the steps.
   ///
-  /// - Parameters:
-  ///   - dy: gradient of the residual stream after the layer.
-  ///   - x: the input of the forward pass; read only when a projection is trained.
+  /// `dy` is the gradient of the residual stream after the layer; `x`, the input of the forward pass,
+  /// is read only when a projection is trained.
   func backward(
     _ dy: MatrixView<Float>,
     input x: MatrixView<Float>,

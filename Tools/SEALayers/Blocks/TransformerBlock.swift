@@ -28,13 +28,33 @@ package struct TransformerBlock {
   ) throws(LayerError) {
     self.hidden = hidden
     norm1 = try Norm(
-      "\(name).norm1", in: parameters, width: hidden, epsilon: epsilon, hasBias: true)
+      "\(name).norm1",
+      in: parameters,
+      width: hidden,
+      epsilon: epsilon,
+      hasBias: true
+    )
     attention = try SelfAttention(
-      name, in: parameters, shape: shape, hidden: hidden, hasBias: true)
+      name,
+      in: parameters,
+      shape: shape,
+      hidden: hidden,
+      hasBias: true
+    )
     norm2 = try Norm(
-      "\(name).norm2", in: parameters, width: hidden, epsilon: epsilon, hasBias: true)
+      "\(name).norm2",
+      in: parameters,
+      width: hidden,
+      epsilon: epsilon,
+      hasBias: true
+    )
     mlp = try FeedForward(
-      plain: name, in: parameters, hidden: hidden, width: ffn, activation: activation)
+      plain: name,
+      in: parameters,
+      hidden: hidden,
+      width: ffn,
+      activation: activation
+    )
   }
 
   /// Block `index` of a language model: no biases, RMSNorm, a gate, rotary positions.
@@ -50,7 +70,12 @@ package struct TransformerBlock {
     let epsilon = language.epsilon
     hidden = language.hidden
     norm1 = try Norm(
-      "\(name).norm1", in: parameters, width: hidden, epsilon: epsilon, hasBias: false)
+      "\(name).norm1",
+      in: parameters,
+      width: hidden,
+      epsilon: epsilon,
+      hasBias: false
+    )
     attention = try SelfAttention(
       name,
       in: parameters,
@@ -66,7 +91,12 @@ package struct TransformerBlock {
       lowRank: lowRank
     )
     norm2 = try Norm(
-      "\(name).norm2", in: parameters, width: hidden, epsilon: epsilon, hasBias: false)
+      "\(name).norm2",
+      in: parameters,
+      width: hidden,
+      epsilon: epsilon,
+      hasBias: false
+    )
     mlp = try FeedForward(
       gated: name,
       in: parameters,

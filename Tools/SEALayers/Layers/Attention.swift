@@ -53,6 +53,12 @@ package struct AttentionStatistics {
   package let maxima: MatrixView<Float>
   /// 1 / Σ exp(score - largest).
   package let inverses: MatrixView<Float>
+
+  /// Room of `[heads, rows of q]` each.
+  package init(maxima: MatrixView<Float>, inverses: MatrixView<Float>) {
+    self.maxima = maxima
+    self.inverses = inverses
+  }
 }
 
 /// `out = softmax(scale · q kᵀ) v`, blocks of queries at a time: probabilities of a whole sequence are
@@ -158,11 +164,11 @@ package struct Attention {
     }
   }
 
-  /// With p the probabilities, computed again, and δ the row sums of dout · out:
+  /// Assigns `dq`, `dk`, `dv`; p are the probabilities, computed again, δ the row sums of dout · out.
   ///
   ///     dv = pᵀ dout      ds = p (dout vᵀ - δ) · scale      dq = ds k      dk = dsᵀ q
   ///
-  /// Assigns `dq`, `dk`, `dv`. A query head of a sequence is one thread's work; heads that share keys
+  /// A query head of a sequence is one thread's work; heads that share keys
   /// are added in order.
   ///
   /// - Throws: `LayerError.file` when memory cannot be had.

@@ -32,8 +32,11 @@ extension Linear {
       kernels.multiply(activations, w, panels: panels, bias: nil, into: target)
       guard accumulates else { return }
       let columns =
-        panels.lowerBound * PackedMatrix.panelRows..<min(
-          panels.upperBound * PackedMatrix.panelRows, w.rows)
+        panels.lowerBound
+        * PackedMatrix.panelRows..<min(
+          panels.upperBound * PackedMatrix.panelRows,
+          w.rows
+        )
       kernels.add(target.columns(columns), to: y.columns(columns))
     }
   }
@@ -51,9 +54,15 @@ extension Linear {
     let workers = execution.pool.threads
     let isRounded = execution.precision == .bfloat16
     let halves: MatrixView<UInt16> = try context.workspace.matrix(
-      "int8.halves", rows: isRounded ? workers * side : 0, columns: side)
+      "int8.halves",
+      rows: isRounded ? workers * side : 0,
+      columns: side
+    )
     let floats: MatrixView<Float> = try context.workspace.matrix(
-      "int8.floats", rows: isRounded ? 0 : workers * side, columns: side)
+      "int8.floats",
+      rows: isRounded ? 0 : workers * side,
+      columns: side
+    )
     let pieces = (w.columns + side - 1) / side
     execution.parallel(pieces) { piece, worker in
       let columns = piece * side..<min((piece + 1) * side, w.columns)

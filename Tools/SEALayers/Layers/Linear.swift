@@ -82,7 +82,9 @@ package struct Linear {
     }
     if let bias {
       let values = try bias.floats()
-      execution.share(y.rows, grain: 16) { execution.kernels.add(row: values, toRowsOf: y.rows($0)) }
+      execution.share(y.rows, grain: 16) {
+        execution.kernels.add(row: values, toRowsOf: y.rows($0))
+      }
     }
     try lowRank?.forward(x, addingTo: y, context)
   }
@@ -110,10 +112,18 @@ package struct Linear {
       switch weight.values {
       case .float32(let values):
         execution.multiply(
-          ProductOperand(dy), ProductOperand(values), into: dx, accumulates: accumulates)
+          ProductOperand(dy),
+          ProductOperand(values),
+          into: dx,
+          accumulates: accumulates
+        )
       case .bfloat16(let values):
         execution.multiply(
-          ProductOperand(dy), ProductOperand(values), into: dx, accumulates: accumulates)
+          ProductOperand(dy),
+          ProductOperand(values),
+          into: dx,
+          accumulates: accumulates
+        )
       case .int8(let packed):
         try multiplyBack(dy, packed, into: dx, accumulates: accumulates, context)
       }

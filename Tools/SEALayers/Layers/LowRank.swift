@@ -42,7 +42,7 @@ package struct LowRank {
     )
   }
 
-  /// With u = scale · drop(x) aᵀ and g = scale · dy b:
+  /// Adds to all gradients; u = scale · drop(x) aᵀ and g = scale · dy b.
   ///
   ///     db += dyᵀ u      da += gᵀ drop(x)      dx += drop(g a)
   func backward(

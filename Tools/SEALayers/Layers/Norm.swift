@@ -48,7 +48,7 @@ package struct Norm {
     }
   }
 
-  /// With h = (x - mean) · inverse and g = dy · w:
+  /// Adds to all gradients; h = (x - mean) · inverse and g = dy · w.
   ///
   ///     dx += inverse · (g - mean(g) - h · mean(g h))      dw += Σ dy h      db += Σ dy
   ///

@@ -40,7 +40,7 @@ package struct ContrastiveResult: Sendable, Equatable {
   package var temperatureGradient = 0.0
 }
 
-/// With s_ij = cos(x_i, t_j) · scale,
+/// The mean of two cross-entropies over similarities s_ij = cos(x_i, t_j) · scale.
 ///
 ///     loss = ½ mean_i -log softmax_j(s_ij)[i] + ½ mean_j -log softmax_i(s_ij)[j]
 ///
@@ -90,9 +90,19 @@ package struct ContrastiveLoss {
     let dut: MatrixView<Float>? = dt == nil ? nil : try allocate(rows: x.rows, columns: x.columns)
     let scale = temperature.scale
     let ahead = try direction(
-      units.x.values, units.t.values, scale: Float(scale), dux, dut)
+      units.x.values,
+      units.t.values,
+      scale: Float(scale),
+      dux,
+      dut
+    )
     let back = try direction(
-      units.t.values, units.x.values, scale: Float(scale), dut, dux)
+      units.t.values,
+      units.x.values,
+      scale: Float(scale),
+      dut,
+      dux
+    )
     result.forward = ahead.loss
     result.backward = back.loss
     result.loss = (ahead.loss + back.loss) / 2
@@ -131,14 +141,21 @@ package struct ContrastiveLoss {
       let sums = statistics.rows(1..<2).columns(columns)
       let products = statistics.rows(2..<3).columns(columns)
       execution.multiply(
-        ProductOperand(a.rows(own)), ProductOperand(b, transposed: true), into: g, isExact: true)
+        ProductOperand(a.rows(own)),
+        ProductOperand(b, transposed: true),
+        into: g,
+        isExact: true
+      )
       maxima.fill(-.infinity)
       sums.fill(0)
       execution.share(own.count) { rows in
         kernels.inference.scale(g.rows(rows), by: scale)
         s.rows(rows).copy(from: g.rows(rows))
         kernels.softmaxUpdate(
-          g.rows(rows), maxima: maxima.columns(rows), sums: sums.columns(rows))
+          g.rows(rows),
+          maxima: maxima.columns(rows),
+          sums: sums.columns(rows)
+        )
       }
       for row in 0..<own.count {
         let log = Glibc.log(Double(sums[0, row]))
@@ -147,20 +164,31 @@ package struct ContrastiveLoss {
       }
       execution.share(own.count) { rows in
         kernels.softmaxFinish(
-          g.rows(rows), maxima: maxima.columns(rows), factors: sums.columns(rows))
+          g.rows(rows),
+          maxima: maxima.columns(rows),
+          factors: sums.columns(rows)
+        )
         for row in rows { g[row, start + row] -= 1 / Float(pairs) }
         kernels.rowProducts(g.rows(rows), s.rows(rows), into: products.columns(rows))
       }
       for row in 0..<own.count { slope += Double(products[0, row]) }
       if let da {
         execution.multiply(
-          ProductOperand(g), ProductOperand(b), into: da.rows(own), accumulates: true,
-          isExact: true)
+          ProductOperand(g),
+          ProductOperand(b),
+          into: da.rows(own),
+          accumulates: true,
+          isExact: true
+        )
       }
       if let db {
         execution.multiply(
-          ProductOperand(g, transposed: true), ProductOperand(a.rows(own)), into: db,
-          accumulates: true, isExact: true)
+          ProductOperand(g, transposed: true),
+          ProductOperand(a.rows(own)),
+          into: db,
+          accumulates: true,
+          isExact: true
+        )
       }
     }
     return (loss / Double(pairs), slope)

@@ -114,7 +114,10 @@ package struct HeadLoss {
       execution.multiply(ProductOperand(h), try operand(chunk, transposed: true), into: part)
       execution.share(count) {
         kernels.softmaxUpdate(
-          part.rows($0), maxima: maxima.columns($0), sums: sums.columns($0))
+          part.rows($0),
+          maxima: maxima.columns($0),
+          sums: sums.columns($0)
+        )
       }
       for (row, id) in targets.enumerated() where chunk.contains(Int(id)) {
         found[row] = part[row, Int(id) - chunk.lowerBound]
@@ -132,14 +135,20 @@ package struct HeadLoss {
       }
       execution.share(count) {
         kernels.softmaxFinish(
-          part.rows($0), maxima: maxima.columns($0), factors: sums.columns($0))
+          part.rows($0),
+          maxima: maxima.columns($0),
+          factors: sums.columns($0)
+        )
       }
       for (row, id) in targets.enumerated() where chunk.contains(Int(id)) {
         part[row, Int(id) - chunk.lowerBound] -= weight
       }
       execution.multiply(
-        ProductOperand(part), try operand(chunk, transposed: false), into: dh,
-        accumulates: index > 0)
+        ProductOperand(part),
+        try operand(chunk, transposed: false),
+        into: dh,
+        accumulates: index > 0
+      )
       if head.isTrained {
         execution.multiply(
           ProductOperand(part, transposed: true),

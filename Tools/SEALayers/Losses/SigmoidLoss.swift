@@ -13,7 +13,7 @@ package struct SigmoidLossResult: Sendable, Equatable {
   package var biasGradient = 0.0
 }
 
-/// With l_ij = cos(x_i, t_j) · exp(p) + bias and z_ij = 1 for partners, else -1:
+/// Every pair is judged alone: l_ij = cos(x_i, t_j) · exp(p) + bias, z_ij = 1 for partners, else -1.
 ///
 ///     loss = -1/pairs · Σ_ij log σ(z_ij l_ij)      dl_ij = -z_ij σ(-z_ij l_ij) / pairs
 ///
@@ -48,8 +48,11 @@ package struct SigmoidLoss {
     let g: MatrixView<Float> = try allocate(rows: pairs, columns: pairs)
     let rowSums: MatrixView<Double> = try allocate(rows: pairs, columns: 3)
     execution.multiply(
-      ProductOperand(units.x.values), ProductOperand(units.t.values, transposed: true), into: g,
-      isExact: true)
+      ProductOperand(units.x.values),
+      ProductOperand(units.t.values, transposed: true),
+      into: g,
+      isExact: true
+    )
     execution.share(pairs) { rows in
       for row in rows {
         var (loss, slope, shift) = (0.0, 0.0, 0.0)
@@ -82,13 +85,20 @@ package struct SigmoidLoss {
     let room: MatrixView<Float> = try allocate(rows: pairs, columns: x.columns)
     if let dx {
       execution.multiply(
-        ProductOperand(g), ProductOperand(units.t.values), into: room, isExact: true)
+        ProductOperand(g),
+        ProductOperand(units.t.values),
+        into: room,
+        isExact: true
+      )
       try units.x.backward(room, times: scale, addingTo: dx, on: execution)
     }
     if let dt {
       execution.multiply(
-        ProductOperand(g, transposed: true), ProductOperand(units.x.values), into: room,
-        isExact: true)
+        ProductOperand(g, transposed: true),
+        ProductOperand(units.x.values),
+        into: room,
+        isExact: true
+      )
       try units.t.backward(room, times: scale, addingTo: dt, on: execution)
     }
     return result

@@ -4,21 +4,21 @@
 package import SEAModel
 package import SEATensor
 
-/// Linear layers with an activation between them.
+/// Linear layers with an activation between them; features and tokens may form a grid.
 ///
 /// Source: reference.md C.1.
 package struct Adapter {
   package let adapter: AdapterDescription
   package let layers: [Linear]
+  private let newline: Parameter?
 
   /// Binds the parameters `adapter.*`.
   ///
-  /// - Throws: `LayerError.parameter`, `.unsupported` for an adapter on a grid.
+  /// - Throws: `LayerError.parameter`.
   package init(
     _ adapter: AdapterDescription,
     in parameters: ParameterSet
   ) throws(LayerError) {
-    guard !adapter.needsGrid else { throw .unsupported("an adapter whose tokens form a grid") }
     self.adapter = adapter
     var layers: [Linear] = []
     for index in 0..<adapter.layers {
@@ -33,6 +33,9 @@ package struct Adapter {
       )
     }
     self.layers = layers
+    newline =
+      adapter.hasNewline
+      ? try parameters.require("adapter.newline", rows: 1, columns: adapter.outputWidth) : nil
   }
 
   package var isTrained: Bool { layers.contains(where: \.isTrained) }
@@ -48,9 +51,68 @@ package struct Adapter {
 
   /// Maps features to visual tokens, and keeps what the backward pass needs in the workspace.
   ///
-  /// - Returns: `[rows, outputWidth]`, valid until the next pass.
-  /// - Throws: `LayerError.file` when memory cannot be had.
+  /// - Parameters:
+  ///   - features: `[features of all pictures, inputWidth]`.
+  ///   - pictures: rows of each picture.
+  ///   - context: execution and workspace.
+  /// - Returns: tokens of all pictures, valid until the next pass, and the rows of each picture.
+  /// - Throws: `LayerError`.
   package func forward(
+    _ features: MatrixView<Float>,
+    pictures: [Range<Int>],
+    _ context: LayerContext
+  ) throws(LayerError) -> (rows: MatrixView<Float>, ranges: [Range<Int>]) {
+    guard adapter.needsGrid else { return (try project(features, context), pictures) }
+    let grids = try grids(pictures)
+    let cells = try input(features, grids, context)
+    for (grid, picture) in zip(grids, pictures) {
+      grid.grid.resample(features.rows(picture), into: cells.rows(grid.cells), context)
+    }
+    let outputs = try project(cells, context)
+    let rows = try context.workspace.floats(
+      "adapter.tokens",
+      grids.last?.tokens.upperBound ?? 0,
+      adapter.outputWidth
+    )
+    let end = try newline?.floats()
+    for grid in grids {
+      grid.grid.arrange(
+        outputs.rows(grid.cells),
+        newline: end,
+        into: rows.rows(grid.tokens)
+      )
+    }
+    return (rows, grids.map(\.tokens))
+  }
+
+  /// Grids of pictures, and where their cells and tokens lie.
+  private func grids(
+    _ pictures: [Range<Int>]
+  ) throws(LayerError) -> [(grid: TokenGrid, cells: Range<Int>, tokens: Range<Int>)] {
+    var result: [(grid: TokenGrid, cells: Range<Int>, tokens: Range<Int>)] = []
+    for picture in pictures {
+      let grid = try TokenGrid(adapter, features: picture.count)
+      let cells = result.last?.cells.upperBound ?? 0
+      let tokens = result.last?.tokens.upperBound ?? 0
+      result.append((grid, cells..<cells + grid.cells, tokens..<tokens + grid.tokens))
+    }
+    return result
+  }
+
+  /// Rows that pass the layers where there is a grid.
+  private func input(
+    _ features: MatrixView<Float>,
+    _ grids: [(grid: TokenGrid, cells: Range<Int>, tokens: Range<Int>)],
+    _ context: LayerContext
+  ) throws(LayerError) -> MatrixView<Float> {
+    try context.workspace.floats(
+      "adapter.cells",
+      grids.last?.cells.upperBound ?? 0,
+      features.columns
+    )
+  }
+
+  private func project(
     _ features: MatrixView<Float>,
     _ context: LayerContext
   ) throws(LayerError) -> MatrixView<Float> {
@@ -82,10 +144,53 @@ package struct Adapter {
   /// - Parameters:
   ///   - dy: dL/d tokens; stays as it is.
   ///   - features: the input of the forward pass.
+  ///   - pictures: rows of each picture, as in the forward pass.
   ///   - dx: dL/d features, assigned; nil: not wanted.
   ///   - context: that of the forward pass.
   /// - Throws: `LayerError.file`, or what the sink throws.
   package func backward(
+    _ dy: MatrixView<Float>,
+    input features: MatrixView<Float>,
+    pictures: [Range<Int>],
+    into dx: MatrixView<Float>?,
+    _ context: LayerContext
+  ) throws {
+    guard adapter.needsGrid else {
+      try projectBackward(dy, input: features, into: dx, context)
+      return
+    }
+    let grids = try grids(pictures)
+    let cells = try input(features, grids, context)
+    let doutputs = try context.workspace.floats(
+      "adapter.doutputs",
+      cells.rows,
+      adapter.outputWidth
+    )
+    let end =
+      newline?.isTrained ?? false ? try newline?.requireGradient() : nil
+    for grid in grids {
+      grid.grid.arrangeBackward(
+        dy.rows(grid.tokens),
+        into: doutputs.rows(grid.cells),
+        newline: end,
+        context
+      )
+    }
+    try context.complete(newline)
+    let dcells =
+      dx == nil ? nil : try context.workspace.floats("adapter.dcells", cells.rows, cells.columns)
+    try projectBackward(doutputs, input: cells, into: dcells, context)
+    guard let dx, let dcells else { return }
+    for (grid, picture) in zip(grids, pictures) {
+      grid.grid.resampleBackward(
+        dcells.rows(grid.cells),
+        into: dx.rows(picture),
+        context
+      )
+    }
+  }
+
+  private func projectBackward(
     _ dy: MatrixView<Float>,
     input features: MatrixView<Float>,
     into dx: MatrixView<Float>?,
@@ -101,12 +206,23 @@ package struct Adapter {
       }
       let before = try output(index - 1, dy.rows, context)
       let gradient = try context.workspace.floats(
-        "adapter.\(index).gradient", dy.rows, layer.inputs)
+        "adapter.\(index).gradient",
+        dy.rows,
+        layer.inputs
+      )
       try layer.backward(
-        d, input: try activated(before, index - 1, context), into: gradient, context)
+        d,
+        input: try activated(before, index - 1, context),
+        into: gradient,
+        context
+      )
       context.execution.share(dy.rows, grain: 8) {
         kernels.activateBackward(
-          f, before.rows($0), gradient.rows($0), into: gradient.rows($0))
+          f,
+          before.rows($0),
+          gradient.rows($0),
+          into: gradient.rows($0)
+        )
       }
       d = gradient
     }

@@ -28,14 +28,18 @@ package final class LanguageModel {
     self.visualScale = Float(visualScale)
     isHeadTied = language.isHeadTied
     let table = try parameters.require(
-      "llm.embed.weight", rows: language.vocab, columns: language.hidden)
+      "llm.embed.weight",
+      rows: language.vocab,
+      columns: language.hidden
+    )
     embedding = Embedding(table: table, scale: Float(language.embeddingScale))
     var blocks: [TransformerBlock] = []
     for index in 0..<language.blocks {
       blocks.append(
-        try TransformerBlock(index, of: language, in: parameters, lowRank: lowRank))
+        try TransformerBlock(index, of: language, in: parameters, lowRank: lowRank)
+      )
     }
-    stack = BlockStack(blocks, name: "llm")
+    stack = BlockStack(blocks, hidden: language.hidden, name: "llm")
     loss = HeadLoss(
       norm: try Norm(
         "llm.norm",
@@ -47,7 +51,10 @@ package final class LanguageModel {
       head: isHeadTied
         ? table
         : try parameters.require(
-          "llm.head.weight", rows: language.vocab, columns: language.hidden)
+          "llm.head.weight",
+          rows: language.vocab,
+          columns: language.hidden
+        )
     )
   }
 
@@ -120,7 +127,12 @@ package final class LanguageModel {
     )
     if !isHeadTied { try context.complete(loss.head) }
     try stack.backward(
-      d, sequences: batch.sequences, rotary: rotary, mode: mode, context)
+      d,
+      sequences: batch.sequences,
+      rotary: rotary,
+      mode: mode,
+      context
+    )
     try embedding.backward(batch.ids, at: batch.places, of: d, context)
     try context.complete(embedding.table)
     if let visualGradient {

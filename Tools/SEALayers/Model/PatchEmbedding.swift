@@ -37,7 +37,12 @@ package struct PatchEmbedding {
     norm =
       encoder.hasPreNorm
       ? try Norm(
-        "vision.prenorm", in: parameters, width: hidden, epsilon: encoder.epsilon, hasBias: true)
+        "vision.prenorm",
+        in: parameters,
+        width: hidden,
+        epsilon: encoder.epsilon,
+        hasBias: true
+      )
       : nil
   }
 
@@ -58,7 +63,10 @@ package struct PatchEmbedding {
     for (index, pixels) in pictures.enumerated() {
       guard pixels.count == 3 * side * side else {
         throw .input(
-          what: "a picture", found: "\(pixels.count) values", expected: "3×\(side)×\(side)")
+          what: "a picture",
+          found: "\(pixels.count) values",
+          expected: "3×\(side)×\(side)"
+        )
       }
       let own = patches.rows(index * encoder.patches..<(index + 1) * encoder.patches)
       extract(pixels, into: own, on: execution)
@@ -119,7 +127,10 @@ package struct PatchEmbedding {
     _ context: LayerContext
   ) throws(LayerError) -> MatrixView<Float> {
     try context.workspace.floats(
-      "vision.patches", pictures * encoder.patches, encoder.patchValues)
+      "vision.patches",
+      pictures * encoder.patches,
+      encoder.patchValues
+    )
   }
 
   /// The rows before the first norm; `rows` themselves where there is none.

@@ -83,13 +83,48 @@ package final class TrainableModel {
     options.trained.contains(.language) || options.lowRank != nil
   }
 
+  /// Bytes of working memory of a pass with gradients, roughly: the memory plan of a run.
+  ///
+  /// - Parameters:
+  ///   - positions: of all samples of the pass, visual tokens included.
+  ///   - scored: of all samples.
+  ///   - pictures: of all samples.
+  /// - Returns: bytes beside the parameters and their gradients.
+  package func passBytes(positions: Int, scored: Int, pictures: Int) -> Int {
+    var bytes = 0
+    let (mode, precision) = (options.activations, options.precision)
+    if let language {
+      bytes += language.stack.byteCount(rows: positions, mode: mode, precision: precision)
+      // Normed and chosen rows and their gradients, and the scores that are kept or in flight.
+      bytes +=
+        4 * 4 * scored * language.language.hidden + 4
+        * min(scored * language.language.vocab, 16 << 20)
+      bytes += 2 * execution.pool.threads * 192 * 4 * positions
+    }
+    if let adapter, let encoder = description.encoder {
+      let rows = pictures * encoder.features
+      bytes += 4 * rows * (encoder.featureWidth + 4 * (adapter.adapter.widths.max() ?? 0))
+    }
+    if let encoder {
+      let own = isEncoderTrained ? pictures : 1
+      bytes += encoder.stack.byteCount(
+        rows: own * encoder.encoder.rows,
+        mode: isEncoderTrained ? mode : .recompute,
+        precision: precision
+      )
+    }
+    return bytes
+  }
+
   /// What a frozen encoder makes of a picture, `[features, featureWidth]`, in memory of its own.
   ///
   /// - Throws: `LayerError`.
   package func features(of pixels: [Float]) throws(LayerError) -> MatrixView<Float> {
     guard let encoder else { throw .missingPart(name: "vision encoder") }
     let rows: MatrixView<Float> = try allocate(
-      rows: encoder.encoder.features, columns: encoder.encoder.hidden)
+      rows: encoder.encoder.features,
+      columns: encoder.encoder.hidden
+    )
     try encoder.forward(
       [pixels],
       mode: .recompute,
@@ -128,10 +163,14 @@ package final class TrainableModel {
     var visual: VisualTokens?
     if let features {
       guard let adapter else { throw LayerError.missingPart(name: "adapter") }
-      let rows = try adapter.forward(features.rows, context)
+      let (rows, ranges) = try adapter.forward(
+        features.rows,
+        pictures: features.ranges,
+        context
+      )
       let gradients = try workspace.floats("visual.gradient", rows.rows, rows.columns)
       gradients.fill(0)
-      visual = VisualTokens(rows: rows, gradients: gradients, ranges: features.ranges)
+      visual = VisualTokens(rows: rows, gradients: gradients, ranges: ranges)
     }
     if let visual { try alignment?(visual) }
 
@@ -145,10 +184,20 @@ package final class TrainableModel {
     let dfeatures =
       isEncoderTrained
       ? try workspace.floats("visual.dfeatures", features.rows.rows, features.rows.columns) : nil
-    try adapter.backward(visual.gradients, input: features.rows, into: dfeatures, context)
+    try adapter.backward(
+      visual.gradients,
+      input: features.rows,
+      pictures: features.ranges,
+      into: dfeatures,
+      context
+    )
     if let encoder, let dfeatures {
       try encoder.backward(
-        dfeatures, pictures: pictures.count, mode: options.activations, context)
+        dfeatures,
+        pictures: pictures.count,
+        mode: options.activations,
+        context
+      )
     }
     return result
   }
@@ -170,7 +219,10 @@ package final class TrainableModel {
     if pass.runsBackward, isLanguageTrained || feedsAdapter {
       if let visual, feedsAdapter {
         let rows = try workspace.floats(
-          "visual.generation", visual.rows.rows, visual.rows.columns)
+          "visual.generation",
+          visual.rows.rows,
+          visual.rows.columns
+        )
         rows.fill(0)
         visualGradients = rows
       }
@@ -236,7 +288,12 @@ package final class TrainableModel {
         if case .pixels(let values) = $0 { values } else { nil }
       }
       try encoder.forward(
-        pixels, mode: options.activations, isFinal: false, into: rows, context)
+        pixels,
+        mode: options.activations,
+        isFinal: false,
+        into: rows,
+        context
+      )
       return (rows, ranges)
     }
     for (picture, range) in zip(pictures, ranges) {
@@ -244,7 +301,12 @@ package final class TrainableModel {
       case .features(let values): rows.rows(range).copy(from: values)
       case .pixels(let values):
         try encoder?.forward(
-          [values], mode: .recompute, isFinal: true, into: rows.rows(range), context)
+          [values],
+          mode: .recompute,
+          isFinal: true,
+          into: rows.rows(range),
+          context
+        )
       }
     }
     return (rows, ranges)

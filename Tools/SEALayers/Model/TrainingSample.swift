@@ -18,8 +18,9 @@ package struct TrainingSample: Sendable {
 
   /// Token ids, `imageID` where a picture goes.
   package var ids: [Int32]
-  /// True for tokens that are to be predicted from those before them; false at pictures and at
-  /// position 0, where nothing stands before. As long as `ids`.
+  /// True for tokens that are to be predicted from those before them; as long as `ids`.
+  ///
+  /// Pictures never count, nor does position 0, where nothing stands before.
   package var isTarget: [Bool]
   /// A picture for each `imageID`, in order.
   package var pictures: [TrainingPicture]
@@ -41,8 +42,9 @@ package struct TrainingSample: Sendable {
 package struct PassOptions: Sendable {
   /// Multiplies the gradient of the generation loss; 0: the language model does not run at all.
   package var generationWeight: Float = 1
-  /// Tokens that the loss is a mean over; nil: those of the samples of this pass. Give the number of
-  /// the whole step when its samples are accumulated over several passes.
+  /// Tokens that the loss is a mean over; nil: those of the samples of this pass.
+  ///
+  /// Give the number of the whole step when its samples are accumulated over several passes.
   package var countedTokens: Int?
   /// Compute gradients.
   package var runsBackward = true

@@ -23,7 +23,10 @@ package struct VisionEncoder {
     self.encoder = encoder
     embedding = try PatchEmbedding(encoder, in: parameters)
     stack = BlockStack(
-      try Self.blocks(encoder, 0..<encoder.selection.layer, in: parameters), name: "vision")
+      try Self.blocks(encoder, 0..<encoder.selection.layer, in: parameters),
+      hidden: encoder.hidden,
+      name: "vision"
+    )
     finalNorm =
       encoder.selection.appliesFinalNorm
       ? try Norm(
@@ -132,14 +135,22 @@ package struct VisionEncoder {
     var source = dfeatures
     if let finalNorm {
       source = try context.workspace.floats(
-        "vision.dnorm", dfeatures.rows, dfeatures.columns)
+        "vision.dnorm",
+        dfeatures.rows,
+        dfeatures.columns
+      )
       source.fill(0)
       try finalNorm.backward(
-        try last(pictures, context), dfeatures, addingTo: source, context)
+        try last(pictures, context),
+        dfeatures,
+        addingTo: source,
+        context
+      )
     }
     for picture in 0..<pictures {
       d.rows(chosen(picture)).copy(
-        from: source.rows(picture * encoder.features..<(picture + 1) * encoder.features))
+        from: source.rows(picture * encoder.features..<(picture + 1) * encoder.features)
+      )
     }
     try stack.backward(d, sequences: sequences(pictures), mode: mode, context)
     try embedding.backward(d, pictures: pictures, context)

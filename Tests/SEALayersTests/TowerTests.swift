@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text and picture towers: references forward, differences backward.
+
+import SEACheckpoint
+import SEALayers
+import SEAModel
+import SEATensor
+import TestSupport
+import Testing
+
+@Suite struct TowerTests {
+  /// The vocabulary ends with the end of text, as CLIP's does.
+  private static func text(_ isCLIP: Bool) -> TextTowerDescription {
+    TextTowerDescription(
+      family: "tiny",
+      vocab: 12,
+      context: 6,
+      hidden: 8,
+      blocks: 2,
+      heads: 2,
+      ffn: 12,
+      activation: .quickGelu,
+      epsilon: 1e-5,
+      isCausal: isCLIP,
+      pooling: isCLIP ? .endOfText : .last,
+      projection: .init(width: 5, hasBias: !isCLIP),
+      startID: isCLIP ? 10 : nil,
+      endID: isCLIP ? 11 : 1,
+      padID: isCLIP ? 11 : 1
+    )
+  }
+
+  @Test(arguments: [true, false]) func textTowers(_ isCLIP: Bool) throws {
+    var random = SeededRandom(seed: 30)
+    let context = LayerContext(try execution())
+    let description = Self.text(isCLIP)
+    let model = ModelDescription(name: "t", textTower: description)
+    let parameters = try ParameterSet(model, options: TrainingOptions(trained: [.textTower]))
+    try parameters.randomize(seed: 31)
+    let tower = try TextTower(description, in: parameters)
+    let texts: [[Int32]] = isCLIP ? [[10, 3, 11], [10, 4, 5, 3, 11]] : [[3, 1], [4, 5, 1]]
+    let batch = try tower.batch(texts)
+    let (points, probe) = (try matrix(2, 5, &random), try matrix(2, 5, &random))
+    let check = DifferenceCheck(
+      variables: try parameters.all.map { ($0.name, try $0.view) },
+      value: {
+        try tower.forward(batch, mode: .keep, isFinal: true, into: points, context)
+        return product(points, probe)
+      },
+      gradients: {
+        try tower.forward(batch, mode: .recompute, into: points, context)
+        try tower.backward(probe, batch, mode: .recompute, context)
+        return try parameters.all.map { try #require($0.gradient, "\($0.name)").array() }
+      }
+    )
+    try check.run(limit: 12)
+    #expect(throws: LayerError.self) { _ = try tower.batch([[]]) }
+    #expect(throws: LayerError.self) {
+      _ = try tower.batch([[Int32](repeating: 2, count: 7)])
+    }
+  }
+
+  @Test(arguments: [true, false]) func pictureTowers(_ isCLIP: Bool) throws {
+    var random = SeededRandom(seed: 32)
+    let context = LayerContext(try execution())
+    var encoder = TinyDescriptions.encoder(isCLIP: isCLIP, appliesFinalNorm: false)
+    encoder.projection = isCLIP ? 5 : nil
+    encoder.hasPoolingHead = !isCLIP
+    let model = ModelDescription(name: "t", encoder: encoder)
+    let parameters = try ParameterSet(model, options: TrainingOptions(trained: [.encoder]))
+    try parameters.randomize(seed: 33)
+    let tower = try PictureTower(encoder, in: parameters)
+    let pictures = (0..<3).map { _ in random.floats(3 * 9 * 9) }
+    let width = isCLIP ? 5 : 8
+    let (points, probe) = (try matrix(3, width, &random), try matrix(3, width, &random))
+    let check = DifferenceCheck(
+      variables: try parameters.all.map { ($0.name, try $0.view) },
+      value: {
+        try tower.forward(pictures, mode: .keep, isFinal: true, into: points, context)
+        return product(points, probe)
+      },
+      gradients: {
+        try tower.forward(pictures, mode: .keep, into: points, context)
+        try tower.backward(probe, mode: .keep, context)
+        return try parameters.all.map { try #require($0.gradient, "\($0.name)").array() }
+      }
+    )
+    try check.run(limit: 10)
+  }
+
+  @Test func clipMeetsItsReference() throws {
+    let folder = Fixtures.path("SEARuntimeTests", "clip-tiny")
+    let reference = try Reference(folder + "/reference.safetensors")
+    let source = try SourceModel(path: folder)
+    let parameters = try ParameterSet(source.model, options: TrainingOptions(trained: []))
+    let context = LayerContext(try execution())
+    try parameters.load(from: source, with: context.execution.kernels.inference)
+    let tower = try TextTower(try #require(source.model.textTower), in: parameters)
+    let width = try #require(reference.shapes["word_ids"]?.last)
+    let lengths = try reference["word_lens"].map { Int($0) }
+    let words = try reference["word_ids"]
+    let texts = lengths.enumerated().map { index, length in
+      words[index * width..<index * width + length].map { Int32($0) }
+    }
+    let points = try MatrixView<Float>(rows: texts.count, columns: 40)
+    try tower.forward(
+      try tower.batch(texts),
+      mode: .keep,
+      isFinal: true,
+      into: points,
+      context
+    )
+    expectClose(
+      points.array(),
+      try reference["text_embeds"],
+      relative: 0,
+      absolute: 5e-4,
+      "texts"
+    )
+
+    let encoder = try #require(source.model.encoder)
+    let pictures = try PictureTower(encoder, in: parameters)
+    let pixels = try reference["pixel_values"]
+    let count = pixels.count / 2
+    let images = try MatrixView<Float>(rows: 2, columns: 40)
+    try pictures.forward(
+      [Array(pixels[..<count]), Array(pixels[count...])],
+      mode: .keep,
+      isFinal: true,
+      into: images,
+      context
+    )
+    expectClose(
+      images.array(),
+      try reference["image_embeds"],
+      relative: 0,
+      absolute: 5e-4,
+      "pictures"
+    )
+  }
+
+  @Test func sigLIPMeetsItsReference() throws {
+    let folder = Fixtures.path("SEARuntimeTests", "siglip-tiny")
+    let reference = try Reference(folder + "/reference.safetensors")
+    let source = try SourceModel(path: folder)
+    let parameters = try ParameterSet(source.model, options: TrainingOptions(trained: []))
+    let context = LayerContext(try execution())
+    try parameters.load(from: source, with: context.execution.kernels.inference)
+    let encoder = try #require(source.model.encoder)
+    let pictures = try PictureTower(encoder, in: parameters)
+    let pixels = try reference["pixel_values"]
+    let count = pixels.count / 2
+    let images = try MatrixView<Float>(rows: 2, columns: encoder.hidden)
+    try pictures.forward(
+      [Array(pixels[..<count]), Array(pixels[count...])],
+      mode: .keep,
+      isFinal: true,
+      into: images,
+      context
+    )
+    expectClose(
+      images.array(),
+      try reference["pooler_output"],
+      relative: 0,
+      absolute: 5e-4,
+      "pictures"
+    )
+  }
+}
