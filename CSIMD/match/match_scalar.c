@@ -20,12 +20,8 @@ size_t csimd_select_above__scalar(const float *x,
   return count;
 }
 
-void csimd_dot_rows__scalar(const float *x,
-                            const float *w,
-                            size_t k,
-                            const uint32_t *rows,
-                            size_t count,
-                            float *y) {
+void csimd_dot_rows__scalar(
+    const float *x, const float *w, size_t k, const uint32_t *rows, size_t count, float *y) {
   for (size_t i = 0; i < count; i++) {
     const float *row = w + (size_t)rows[i] * k;
     float lanes[CSIMD_LANES] = {0};

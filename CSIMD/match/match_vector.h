@@ -72,12 +72,8 @@ CSIMD_INLINE void run_dot_rows(
   }
 }
 
-void CSIMD_NAME(dot_rows)(const float *x,
-                          const float *w,
-                          size_t k,
-                          const uint32_t *rows,
-                          size_t count,
-                          float *y) {
+void CSIMD_NAME(dot_rows)(
+    const float *x, const float *w, size_t k, const uint32_t *rows, size_t count, float *y) {
   size_t i = 0;
   for (; i + 4 <= count; i += 4) {
     run_dot_rows(x, w, k, rows + i, 4, y + i);

@@ -7,7 +7,13 @@ import Testing
 
 extension Kernels {
   /// The positions of the scores above their row's threshold.
-  func select(_ x: [Float], m: Int, n: Int, stride: Int? = nil, above thresholds: [Float])
+  func select(
+    _ x: [Float],
+    m: Int,
+    n: Int,
+    stride: Int? = nil,
+    above thresholds: [Float]
+  )
     -> [UInt32]
   {
     let scores = guarded(x)

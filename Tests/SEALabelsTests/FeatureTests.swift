@@ -17,7 +17,7 @@ import Testing
     _ form: PatchForm,
     threads: Int = 2
   ) throws -> [Float] {
-    let source = try SourceModel(path: path)
+    let source = try Encoders.source(path)
     let description = try #require(source.model.encoder)
     let encoder = try VisionEncoder(description, weights: StreamedWeights(source))
     return try encoder.points(
@@ -74,16 +74,16 @@ import Testing
     #expect(throws: RuntimeError.self) {
       try Self.points(Encoders.clip, .valueAttending(blocks: 5))
     }
-    let clip = try #require(try SourceModel(path: Encoders.clip).model.encoder)
-    let siglip = try #require(try SourceModel(path: Encoders.siglip).model.encoder)
+    let clip = try #require(try Encoders.source(Encoders.clip).model.encoder)
+    let siglip = try #require(try Encoders.source(Encoders.siglip).model.encoder)
     #expect(throws: LabelError.self) { try LabelFeature(.mapValue).check(clip, path: "x") }
     #expect(throws: LabelError.self) { try LabelFeature(.surgery).check(siglip, path: "x") }
     #expect(throws: LabelError.self) { try LabelFeature(.maskclip).check(siglip, path: "x") }
   }
 
   @Test func theTableGivesDefaultsAndSigns() throws {
-    let clip = try #require(try SourceModel(path: Encoders.clip).model.encoder)
-    let siglip = try #require(try SourceModel(path: Encoders.siglip).model.encoder)
+    let clip = try #require(try Encoders.source(Encoders.clip).model.encoder)
+    let siglip = try #require(try Encoders.source(Encoders.siglip).model.encoder)
     #expect(LabelFeature.standard(for: clip).kind == .raw)
     #expect(LabelFeature.standard(for: siglip).kind == .mapValue)
     #expect(LabelFeature(.raw).tableSign(for: clip) == .negative)

@@ -2,9 +2,10 @@
 // Whole runs: interrupted, damaged, cut into shards, and always the same bytes.
 
 import Foundation
+import Glibc
 import SEADataset
 import SEAFormat
-@testable import SEALabels
+import SEALabels
 import SEARuntime
 import SEATensor
 import TestSupport
@@ -37,11 +38,13 @@ import Testing
           toPath: folder / "images/\(name)"
         )
         lines += #"{"id":"i\#(index)","image":"\#(name)","conversations":["#
-        lines += #"{"from":"human","value":"<image>\n?"},{"from":"gpt","value":"a cat and a dog"}]}"#
+        lines +=
+          #"{"from":"human","value":"<image>\n?"},{"from":"gpt","value":"a cat and a dog"}]}"#
         lines += "\n"
       }
       // Text only, and the first picture again under another id.
-      lines += #"{"id":"t","conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}"#
+      lines +=
+        #"{"id":"t","conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}"#
       lines += "\n"
       lines += #"{"id":"again","image":"p0-\#(names[0])","conversations":["#
       lines += #"{"from":"human","value":"<image>\n?"},{"from":"gpt","value":"a"}]}"#
@@ -94,9 +97,12 @@ import Testing
     #expect(file.sums.patches == 40 * 16)
     let statistics = try LabelStatistics(file)
     #expect(statistics.images == 40 && statistics.patches == 640)
-    #expect(statistics.labels == statistics.labelsPerPatch.enumerated().reduce(0) {
-      $0 + $1.offset * $1.element
-    })
+    #expect(
+      statistics.labels
+        == statistics.labelsPerPatch.enumerated().reduce(0) {
+          $0 + $1.offset * $1.element
+        }
+    )
     #expect(statistics.scores.counts.reduce(0, +) == statistics.labels)
     #expect(statistics.candidates == 6400 && statistics.shareDropped >= 0)
     let svg = LabelChart(statistics, name: file.word).svg
@@ -199,10 +205,13 @@ import Testing
 
   @Test func twoRunsDoNotShareAnOutput() throws {
     let world = try World(images: 2)
-    let store = try BlockStore(output: world.folder / "a.labels")
+    let lock = world.folder / "a.labels.work"
+    try FileManager.default.createDirectory(atPath: lock, withIntermediateDirectories: false)
+    let descriptor = open(lock + "/lock", O_RDWR | O_CREAT, 0o600)
+    #expect(descriptor >= 0 && flock(descriptor, LOCK_EX) == 0)
     let error = #expect(throws: LabelError.self) { try world.run(world.folder / "a.labels") }
     #expect(error?.category == .busy)
-    store.remove()
+    close(descriptor)
     _ = try world.run(world.folder / "a.labels")
   }
 
@@ -225,7 +234,9 @@ import Testing
       _ = try LabelMerge.run(shards.reversed(), to: merged)
       #expect(try contents(merged) == contents(world.folder / "whole.labels"))
       if count > 1 {
-        #expect(throws: LabelError.self) { try LabelMerge.run(Array(shards.dropLast()), to: merged) }
+        #expect(throws: LabelError.self) {
+          try LabelMerge.run(Array(shards.dropLast()), to: merged)
+        }
         #expect(throws: LabelError.self) { try LabelMerge.run(shards + [shards[0]], to: merged) }
       }
     }

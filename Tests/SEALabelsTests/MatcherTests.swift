@@ -27,10 +27,11 @@ import Testing
         bias: nil,
         into: scores
       )
-      let all = scores.array().enumerated()
-        .map { PatchLabel(word: $0.offset, score: sign.factor * $0.element) }
-        .filter { $0.score > 0 }
-        .sorted { $0.score == $1.score ? $0.word < $1.word : $0.score > $1.score }
+      var all: [PatchLabel] = []
+      for (word, cosine) in scores.array().enumerated() where sign.factor * cosine > 0 {
+        all.append(PatchLabel(word: word, score: sign.factor * cosine))
+      }
+      all.sort { $0.score == $1.score ? $0.word < $1.word : $0.score > $1.score }
       return Array(all.prefix(topN))
     }
   }
@@ -85,6 +86,21 @@ import Testing
     #expect(try matcher.match(patch, sign: .positive).labels[0].map(\.word) == [0, 1, 2, 3])
   }
 
+  @Test func moreCandidatesThanThereIsRoomForLoseNone() throws {
+    // All words are nearly one direction: int8 cannot tell them apart.
+    let axis = try directions(1, 24, seed: 13).array()
+    var random = SeededRandom(seed: 14)
+    let rows = try MatrixView<Float>(
+      (0..<9000).flatMap { _ in axis.map { $0 + Float.random(in: -2e-4...2e-4, using: &random) } },
+      columns: 24
+    )
+    let patches = try MatrixView<Float>(axis + axis.map { -$0 }, columns: 24)
+    let wanted = try Self.everyWord(patches, rows, topN: 7, sign: .positive)
+    let execution = try execution(2)
+    let matcher = Matcher(try WordMatrix(rows, pool: execution.pool), topN: 7, on: execution)
+    #expect(try matcher.match(patches, sign: .positive).labels == wanted)
+  }
+
   @Test func extremesRankTheBestPatchOfAWord() throws {
     let rows = try directions(20, 32, seed: 11)
     let list = try directions(200, 32, seed: 12)
@@ -98,9 +114,13 @@ import Testing
       #expect(abs(extremes.highest[word] - (column.max() ?? 0)) < 0.02)
       #expect(abs(extremes.lowest[word] - (column.min() ?? 0)) < 0.02)
     }
-    let best = try #require(extremes.highest.indices.max { extremes.highest[$0] < extremes.highest[$1] })
+    let best = try #require(
+      extremes.highest.indices.max { extremes.highest[$0] < extremes.highest[$1] }
+    )
     #expect(extremes.rank(best, sign: .positive) == 1)
-    let lowest = try #require(extremes.lowest.indices.min { extremes.lowest[$0] < extremes.lowest[$1] })
+    let lowest = try #require(
+      extremes.lowest.indices.min { extremes.lowest[$0] < extremes.lowest[$1] }
+    )
     #expect(extremes.rank(lowest, sign: .negative) == 1)
   }
 }

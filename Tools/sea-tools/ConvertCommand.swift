@@ -133,6 +133,7 @@ struct ConvertCommand: SEACommand {
     options.visualScale = visualScale
     options.selectLayer = selectLayer
     options.selectRows = selectFeature
+    options.takesTextTower = true
     return options
   }
 }

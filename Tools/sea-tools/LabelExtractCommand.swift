@@ -67,11 +67,19 @@ struct LabelExtractCommand: LabelSubcommand {
     let prompts = try PromptSet(options.promptSet)
     let list = try WordList(path: words)
     if list.repetitions > 0 {
-      console.explain("\(words.printable(limit: 4096)): \(list.repetitions) repeated words left out")
+      console.explain(
+        "\(words.printable(limit: 4096)): \(list.repetitions) repeated words left out"
+      )
     }
     let start = System.seconds
     let set = try LabelData(path: data, images: images, skipsBad: options.skipsBad) { done, total in
-      console.terminal.progress("read", done: done, total: total, unit: Quantity.bytes, since: start)
+      console.terminal.progress(
+        "read",
+        done: done,
+        total: total,
+        unit: Quantity.bytes,
+        since: start
+      )
       try Interruption.check()
     }
     tell(set, console)
@@ -166,7 +174,13 @@ struct LabelExtractCommand: LabelSubcommand {
       cache: cache,
       on: execution
     ) { done, total in
-      console.terminal.progress("pack", done: done, total: total, unit: Quantity.bytes, since: start)
+      console.terminal.progress(
+        "pack",
+        done: done,
+        total: total,
+        unit: Quantity.bytes,
+        since: start
+      )
     } isCancelled: {
       Interruption.status != nil
     }
@@ -201,14 +215,16 @@ struct LabelExtractCommand: LabelSubcommand {
       ("output", .string(target)), ("header", header.json),
       ("images", .number(JSONNumber(file.count))), ("skipped", .number(JSONNumber(skipped))),
     ]
-    var line = "\(target.printable(limit: 4096)): \(file.count) pictures, \(header.wordCount) words, "
+    var line =
+      "\(target.printable(limit: 4096)): \(file.count) pictures, \(header.wordCount) words, "
       + "sign \(header.sign.rawValue)"
     if header.presampling == nil {
       let statistics = try LabelStatistics(file) { _, _ in try Interruption.check() }
       fields.append(("labels", .number(JSONNumber(statistics.labels))))
       fields.append(("share_dropped", .number(JSONNumber(statistics.shareDropped))))
       fields.append(("utilisation", .number(JSONNumber(statistics.utilisation))))
-      line += ", \(statistics.labels) labels, \(percent(statistics.shareDropped)) of the best "
+      line +=
+        ", \(statistics.labels) labels, \(percent(statistics.shareDropped)) of the best "
         + "\(header.topN) dropped, \(percent(statistics.utilisation)) of the words used"
     }
     if let means = try file.sums.meanScores(matrix, sign: header.sign, with: kernels) {

@@ -130,6 +130,7 @@ struct ModelWriting {
     let parts: [String?] = [
       tokenizer == nil ? nil : "tokenizer",
       description.encoder == nil ? nil : "vision",
+      description.textTower == nil ? nil : "vtext",
       description.adapter == nil ? nil : "adapter",
       description.language == nil ? nil : "llm",
     ]

@@ -15,6 +15,13 @@ enum Encoders {
   static let clip = Fixtures.path("SEARuntimeTests", "clip-tiny")
   static let siglip = Fixtures.path("SEARuntimeTests", "siglip-tiny")
 
+  /// A checkpoint with both towers.
+  static func source(_ path: String) throws -> SourceModel {
+    var options = SourceOptions()
+    options.takesTextTower = true
+    return try SourceModel(path: path, options: options)
+  }
+
   /// The words of `clip-tiny`, in order.
   static func words() throws -> WordList {
     let data = try Data(contentsOf: URL(fileURLWithPath: clip + "/words.json"))

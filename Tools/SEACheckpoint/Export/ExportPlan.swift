@@ -101,7 +101,7 @@ struct ExportNames {
     case .language: return language(spec)
     case .adapter: return adapter(spec)
     case .vision: return vision(spec)
-    case nil: return .nowhere
+    case .text, nil: return .nowhere
     }
   }
 

@@ -113,7 +113,13 @@ struct EncoderConfig {
     )
   }
 
-  private static func activation(
+  /// Rows lead to a joint space by a projection of this width.
+  mutating func lead(toProjection width: Int) { description.projection = width }
+
+  /// A pooling head makes pictures points of the joint space.
+  mutating func leadToPoolingHead() { description.hasPoolingHead = true }
+
+  static func activation(
     _ config: ConfigReader,
     family: EncoderFamily,
     standard: String?,

@@ -53,7 +53,7 @@ extension NameMap {
     "head.mlp.fc2.bias",
   ]
 
-  private static let visionBlock = [
+  static let visionBlock = [
     "layer_norm1": "norm1",
     "self_attn.q_proj": "attn.q",
     "self_attn.k_proj": "attn.k",

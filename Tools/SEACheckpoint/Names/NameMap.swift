@@ -42,10 +42,11 @@ package enum NameMap {
   /// - Returns: what the tensor is.
   package static func mapping(
     of name: String,
-    wanted: Set<ModelPart> = Set(ModelPart.allCases),
+    wanted: Set<ModelPart> = ModelPart.answering,
   ) -> NameMapping {
     let name = withoutBaseLayer(name)
     if let reason = expendable(name) { return .ignored(reason) }
+    if wanted.contains(.text), let mapping = joint(name) { return mapping }
     if wanted.contains(.language) {
       for wrapping in languageWrappings {
         guard let rest = name.dropping(wrapping) else { continue }

@@ -19,6 +19,7 @@ struct PlanCheck {
     if let encoder = model.encoder {
       try countBlocks("vision.blk.", encoder.blocks, .vision)
     }
+    if let tower = model.textTower { try countBlocks("vtext.blk.", tower.blocks, .text) }
     let plan: TensorPlan
     do {
       plan = try TensorPlan(model, policy: PrecisionPolicy(all: .float32))
@@ -90,6 +91,9 @@ struct PlanCheck {
     if name == "llm.embed.weight" || name == "llm.head.weight", axis == .rows {
       return ("vocab_size", true)
     }
+    if name == "vtext.embed.weight", axis == .rows { return ("vocab_size", true) }
+    if name == "vtext.position", axis == .rows { return ("max_position_embeddings", true) }
+    if name.hasSuffix(".proj.weight"), axis == .rows { return ("projection_dim", true) }
     if name == "vision.position", axis == .rows { return ("image_size", false) }
     if name == "vision.patch.weight", axis == .columns { return ("patch_size", false) }
     if ends("mlp.gate.weight", "mlp.up.weight", "fc1.weight", "fc1.bias"),

@@ -10,10 +10,11 @@ extension SourceOpener {
   mutating func openEncoder() throws(CheckpointError) {
     var encoder = try readTower(folder)
     try select(&encoder, layer: -2, dropsFirst: encoder.description.hasClassToken, config: nil)
+    let parts = try readJointSpace(folder, &encoder)
     self.encoder = encoder
     model.recipe = try recipe(in: folder, encoder)
     collector.note(rowsNote(encoder))
-    try addTower(folder)
+    try collect(try weights(of: folder), parts)
   }
 
   /// A causal language model, with an encoder and an adapter added where the caller names them.

@@ -37,6 +37,8 @@ package struct SourceOptions: Sendable {
   /// Hidden state that feeds the adapter, negative from the end.
   package var selectLayer: Int?
   package var selectRows: FeatureRows?
+  /// Take the text tower and the joint space of a whole CLIP or SigLIP checkpoint.
+  package var takesTextTower = false
 
   package init() {}
 }

@@ -7,8 +7,13 @@ internal import SEATensor
 /// The parts a model consists of.
 package enum ModelPart: String, CaseIterable, Sendable {
   case vision
+  /// The text tower; with it the way from the encoder to the joint space is taken too.
+  case text = "vtext"
   case adapter
   case language = "llm"
+
+  /// The parts of a model that answers questions about pictures.
+  package static let answering: Set<ModelPart> = [.vision, .adapter, .language]
 
   /// The part that a canonical name belongs to.
   package init?(canonical name: String) {
@@ -59,7 +64,7 @@ struct TensorCollector {
     language: LanguageModelConfig?,
   ) throws(CheckpointError) {
     let before = Set(parts.keys)
-    try add(tensor, as: name, wanted: Set(ModelPart.allCases), language: language, reason: nil)
+    try add(tensor, as: name, wanted: ModelPart.answering, language: language, reason: nil)
     for name in parts.keys where !before.contains(name) { replacements[name] = tensor.path }
   }
 

@@ -92,6 +92,12 @@ package struct TokenizerFiles: Sendable {
     Name.allCases.map { folder + "/" + $0.rawValue }.filter { (try? MappedFile(path: $0)) != nil }
   }
 
+  /// The paths of those files in a folder that can be a vocabulary.
+  static func vocabularies(in folder: String) -> [String] {
+    ([Name.tokenizer] + Name.sentencePieces).map { folder + "/" + $0.rawValue }
+      .filter { (try? MappedFile(path: $0)) != nil }
+  }
+
   private enum Name: String, CaseIterable {
     case tokenizer = "tokenizer.json"
     case spiece = "spiece.model"

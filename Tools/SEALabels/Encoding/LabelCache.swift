@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where compiled encoders and word embeddings are kept between runs.
 
-import SEATensor
 internal import FoundationEssentials
 internal import SEAFormat
+import SEATensor
 
 /// A folder of files that can be made again; each is named by a hash of what it was made from.
 package final class LabelCache: Sendable {

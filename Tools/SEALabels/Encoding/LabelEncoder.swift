@@ -7,8 +7,8 @@ package import SEAImage
 package import SEAModel
 internal import SEAQuantizer
 package import SEARuntime
-internal import SEAText
 internal import SEATensor
+internal import SEAText
 
 /// How the weights of encoder and text tower are stored.
 package enum LabelWeights: String, Sendable, CaseIterable {
@@ -60,6 +60,7 @@ package final class LabelEncoder: Sendable {
   ) throws {
     var options = SourceOptions()
     options.recipe = recipe
+    options.takesTextTower = true
     let source = try SourceModel(path: path, options: options)
     digest = try Self.digest(of: source)
     let parts: [(name: String, isThere: Bool)] = [

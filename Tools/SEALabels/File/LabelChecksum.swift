@@ -5,8 +5,9 @@ internal import SEAFormat
 internal import SEATensor
 
 /// Checksums of a label file.
-enum LabelChecksum {
-  static func of(_ bytes: [UInt8]) -> UInt32 { CRC32C.checksum(bytes) }
+package enum LabelChecksum {
+  /// The checksum of an array.
+  package static func of(_ bytes: [UInt8]) -> UInt32 { CRC32C.checksum(bytes) }
 
   static func of(_ bytes: ByteView) -> UInt32 {
     var crc = CRC32C()

@@ -39,6 +39,9 @@ package struct LabelFile: Sendable {
         "format version \(version), this sea reads version \(LabelFileLayout.version)"
       )
     }
+    guard bytes.loadLittleEndian(at: 20, as: UInt32.self) == 0 else {
+      throw refuse("bytes 20 to 23 are not 0: the file is damaged")
+    }
     let stated = bytes.loadLittleEndian(at: 24, as: UInt64.self)
     guard stated == UInt64(bytes.count) else {
       throw refuse("\(bytes.count) bytes, its header says \(stated): the file is incomplete")
@@ -107,7 +110,8 @@ package struct LabelFile: Sendable {
     end: Int,
     _ refuse: (String) -> LabelError
   ) throws(LabelError) {
-    let places = [start, trailer.sums, trailer.vocabulary, trailer.index, trailer.keys]
+    let places =
+      [start, trailer.sums, trailer.vocabulary, trailer.index, trailer.keys]
       + [trailer.keyText, end]
     guard zip(places, places.dropFirst()).allSatisfy({ $0 <= $1 }) else {
       throw refuse("its tables do not lie within the file, one after the other")

@@ -4,13 +4,14 @@
 internal import SEATensor
 
 /// Constants of the container.
-enum LabelFileLayout {
+package enum LabelFileLayout {
   static let magic = Array("SEALABEL".utf8)
   static let endMagic = Array("LABELEND".utf8)
   static let version: UInt32 = 1
   /// Bytes before the header's text.
   static let prefixBytes = 32
-  static let trailerBytes = 72
+  /// Bytes of the trailer.
+  package static let trailerBytes = 72
   /// Bytes of a key's entry: start, length, record.
   static let keyBytes = 16
   /// Longest key in bytes.
@@ -23,20 +24,43 @@ enum LabelFileLayout {
 }
 
 /// The fields of a trailer.
-struct LabelTrailer: Equatable {
+package struct LabelTrailer: Equatable {
   /// Where each section starts, in the order of the file.
-  var sums: Int
-  var vocabulary: Int
-  var index: Int
-  var keys: Int
-  var keyText: Int
-  var records: Int
-  var keyCount: Int
+  package var sums: Int
+  package var vocabulary: Int
+  package var index: Int
+  package var keys: Int
+  package var keyText: Int
+  /// Number of records.
+  package var records: Int
+  /// Number of keys.
+  package var keyCount: Int
   /// CRC-32C from the sums to the trailer.
-  var sectionsCRC: UInt32
+  package var sectionsCRC: UInt32
+
+  /// Places and counts.
+  package init(
+    sums: Int,
+    vocabulary: Int,
+    index: Int,
+    keys: Int,
+    keyText: Int,
+    records: Int,
+    keyCount: Int,
+    sectionsCRC: UInt32
+  ) {
+    self.sums = sums
+    self.vocabulary = vocabulary
+    self.index = index
+    self.keys = keys
+    self.keyText = keyText
+    self.records = records
+    self.keyCount = keyCount
+    self.sectionsCRC = sectionsCRC
+  }
 
   /// The trailer as bytes.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var bytes: [UInt8] = []
     for value in [sums, vocabulary, index, keys, keyText, records, keyCount] {
       bytes += LittleEndian.bytes(UInt64(value))

@@ -2,10 +2,10 @@
 // Writes a label file from finished records, in order.
 
 internal import SEAFormat
-internal import SEATensor
+package import SEATensor
 
 /// A label file being written; it appears under its name when it is complete.
-final class LabelFileWriter {
+package final class LabelFileWriter {
   private let header: LabelHeader
   private let words: TextPool
   private let file: AtomicFile
@@ -23,7 +23,7 @@ final class LabelFileWriter {
   ///   - words: the word list.
   ///   - recordBytes: bytes of all records, so that a full disk is found before anything is written.
   /// - Throws: `LabelError.format`.
-  init(
+  package init(
     path: String,
     header: LabelHeader,
     words: TextPool,
@@ -52,7 +52,7 @@ final class LabelFileWriter {
   /// Appends the record of the next picture, under its name and the ids of the data's records.
   ///
   /// A key that is taken keeps its record.
-  func append(_ record: ByteView, keys names: [String]) throws(LabelError) {
+  package func append(_ record: ByteView, keys names: [String]) throws(LabelError) {
     for name in names where keys.insert(name.utf8).isNew {
       keyRecords.append(UInt32(offsets.count))
     }
@@ -61,12 +61,12 @@ final class LabelFileWriter {
   }
 
   /// Adds sums over the patches of some pictures.
-  func add(_ sums: PatchSums) { self.sums.add(sums) }
+  package func add(_ sums: PatchSums) { self.sums.add(sums) }
 
   /// Completes the file and gives it its name.
   ///
   /// - Returns: bytes of the file.
-  func finish() throws(LabelError) -> Int {
+  package func finish() throws(LabelError) -> Int {
     precondition(offsets.count == header.range.count, "\(offsets.count) of \(header.range)")
     var trailer = LabelTrailer(
       sums: file.count,
@@ -85,12 +85,16 @@ final class LabelFileWriter {
     }
     try add(sums.bytes)
     trailer.vocabulary = file.count
-    try addAll(words.ends) { LittleEndian.bytes(UInt64($0)) } to: { bytes throws(LabelError) in
+    try addAll(words.ends) {
+      LittleEndian.bytes(UInt64($0))
+    } to: { bytes throws(LabelError) in
       try add(bytes)
     }
     try add(words.bytes)
     trailer.index = file.count
-    try addAll(offsets) { LittleEndian.bytes($0) } to: { bytes throws(LabelError) in
+    try addAll(offsets) {
+      LittleEndian.bytes($0)
+    } to: { bytes throws(LabelError) in
       try add(bytes)
     }
     trailer.keys = file.count
@@ -105,7 +109,9 @@ final class LabelFileWriter {
       try add(bytes)
     }
     trailer.keyText = file.count
-    try addAll(order) { Array(keys.bytes[keys.range($0)]) } to: { bytes throws(LabelError) in
+    try addAll(order) {
+      Array(keys.bytes[keys.range($0)])
+    } to: { bytes throws(LabelError) in
       try add(bytes)
     }
     trailer.sectionsCRC = crc.value

@@ -99,6 +99,51 @@ package struct LabelHeader: Sendable, Equatable {
   package var presampling: Presampling?
   package var shard: LabelShard?
 
+  /// Memberwise; see the properties.
+  package init(
+    encoderName: String,
+    encoderDigest: String,
+    weights: String,
+    wordCount: Int,
+    wordDigest: String,
+    promptSet: String,
+    promptDigest: String,
+    promptCount: Int,
+    feature: JSONValue,
+    sign: ScoreSign,
+    signChoice: String,
+    calibration: SignCalibration?,
+    recipe: ImageRecipe,
+    grid: LabelGrid,
+    topN: Int,
+    images: Int,
+    imageDigest: String,
+    width: Int,
+    presampling: Presampling?,
+    shard: LabelShard?
+  ) {
+    self.encoderName = encoderName
+    self.encoderDigest = encoderDigest
+    self.weights = weights
+    self.wordCount = wordCount
+    self.wordDigest = wordDigest
+    self.promptSet = promptSet
+    self.promptDigest = promptDigest
+    self.promptCount = promptCount
+    self.feature = feature
+    self.sign = sign
+    self.signChoice = signChoice
+    self.calibration = calibration
+    self.recipe = recipe
+    self.grid = grid
+    self.topN = topN
+    self.images = images
+    self.imageDigest = imageDigest
+    self.width = width
+    self.presampling = presampling
+    self.shard = shard
+  }
+
   /// Bytes of a word index in the records: the fewest that number all words.
   package var indexBytes: Int {
     wordCount <= 1 << 16 ? 2 : wordCount <= 1 << 24 ? 3 : 4
@@ -187,7 +232,7 @@ extension LabelHeader {
   /// Reads a header.
   ///
   /// - Throws: `LabelError.labelFile` naming the field that is wrong.
-  init(json: JSONValue, path: String) throws(LabelError) {
+  package init(json: JSONValue, path: String) throws(LabelError) {
     let fields = HeaderFields(json: json, path: path)
     encoderName = try fields.text("encoder", "family")
     encoderDigest = try fields.digest("encoder", "sha256")

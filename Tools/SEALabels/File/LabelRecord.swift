@@ -2,7 +2,7 @@
 // The labels of one picture as bytes.
 
 internal import SEAFormat
-import SEATensor
+package import SEATensor
 
 /// A label: a word and how well it fits.
 package struct PatchLabel: Sendable, Equatable {
@@ -33,7 +33,7 @@ package struct WindowLabel: Sendable, Equatable {
 }
 
 /// Makes and reads records; `Documentation/Labels.md` draws them.
-struct LabelRecordFormat: Sendable {
+package struct LabelRecordFormat: Sendable {
   let grid: LabelGrid
   let topN: Int
   let indexBytes: Int
@@ -41,7 +41,7 @@ struct LabelRecordFormat: Sendable {
   let presampling: Presampling?
 
   /// The form of a file's records.
-  init(_ header: LabelHeader) {
+  package init(_ header: LabelHeader) {
     grid = header.grid
     topN = header.topN
     indexBytes = header.indexBytes
@@ -50,7 +50,7 @@ struct LabelRecordFormat: Sendable {
   }
 
   /// Bytes before the labels: checksum, flags, scale.
-  static let headBytes = 12
+  package static let headBytes = 12
 
   /// The picture could not be used and has no labels.
   static let skippedFlag: UInt8 = 1
@@ -81,7 +81,7 @@ struct LabelRecordFormat: Sendable {
   // MARK: - Writing
 
   /// A record of a picture that could not be used.
-  func skipped() -> [UInt8] {
+  package func skipped() -> [UInt8] {
     presampling == nil
       ? encode(labels: [[PatchLabel]](repeating: [], count: grid.patches), isSkipped: true)
       : encode(
@@ -93,10 +93,8 @@ struct LabelRecordFormat: Sendable {
       )
   }
 
-  /// A record of all labels.
-  ///
-  /// - Parameter labels: of each patch, at most `topN`, by falling score.
-  func encode(labels: [[PatchLabel]], isSkipped: Bool = false) -> [UInt8] {
+  /// A record of all labels: of each patch, at most `topN`, by falling score.
+  package func encode(labels: [[PatchLabel]], isSkipped: Bool = false) -> [UInt8] {
     precondition(labels.count == grid.patches, "\(labels.count) patches of \(grid.patches)")
     let largest = labels.reduce(0) { max($0, $1.first?.score ?? 0) }
     let scale = largest / 255
@@ -111,7 +109,7 @@ struct LabelRecordFormat: Sendable {
   }
 
   /// A record of draws, one for each window or nil.
-  func encode(draws: [WindowLabel?], isSkipped: Bool = false) -> [UInt8] {
+  package func encode(draws: [WindowLabel?], isSkipped: Bool = false) -> [UInt8] {
     let side = presampling?.window ?? 1
     var bytes = head(scale: 0, isSkipped: isSkipped)
     let offsets = draws.map { draw in
@@ -156,8 +154,9 @@ struct LabelRecordFormat: Sendable {
   // MARK: - Reading
 
   /// What is wrong with a record.
-  struct Damage: Error, Equatable {
-    let problem: String
+  package struct Damage: Error, Equatable {
+    /// What is wrong, without the file and the record.
+    package let problem: String
   }
 
   /// Refuses a record whose checksum does not hold.
@@ -183,7 +182,7 @@ struct LabelRecordFormat: Sendable {
   /// The labels of every patch.
   ///
   /// - Throws: `Damage`.
-  func labels(_ bytes: ByteView) throws(Damage) -> [[PatchLabel]] {
+  package func labels(_ bytes: ByteView) throws(Damage) -> [[PatchLabel]] {
     try check(bytes)
     let scale = Float(bitPattern: bytes.loadLittleEndian(at: 8, as: UInt32.self))
     guard scale.isFinite, scale >= 0 else { throw Damage(problem: "the scale is \(scale)") }
@@ -215,7 +214,7 @@ struct LabelRecordFormat: Sendable {
   /// The draw of every window.
   ///
   /// - Throws: `Damage`.
-  func draws(_ bytes: ByteView) throws(Damage) -> [WindowLabel?] {
+  package func draws(_ bytes: ByteView) throws(Damage) -> [WindowLabel?] {
     try check(bytes)
     guard let presampling else { throw Damage(problem: "not a presampled file") }
     let windows = grid.windows(side: presampling.window).patches
@@ -252,8 +251,9 @@ struct LabelRecordFormat: Sendable {
 }
 
 /// Integers as bytes, the lowest first.
-enum LittleEndian {
-  static func bytes<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
+package enum LittleEndian {
+  /// The bytes of an integer.
+  package static func bytes<T: FixedWidthInteger>(_ value: T) -> [UInt8] {
     (0..<T.bitWidth / 8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
   }
 }

@@ -24,7 +24,7 @@ package struct PatchSums: Sendable, Equatable {
   }
 
   /// Adds patches of length 1.
-  mutating func add(_ directions: MatrixView<Float>) {
+  package mutating func add(_ directions: MatrixView<Float>) {
     for row in 0..<directions.rows {
       directions.withRow(row) { span in
         for index in span.indices {
@@ -42,12 +42,19 @@ package struct PatchSums: Sendable, Equatable {
     for index in values.indices { values[index] &+= other.values[index] }
   }
 
-  /// Each word's score averaged over all patches; nil without patches.
+  /// Each word's score averaged over all patches.
   ///
   /// - Parameters:
   ///   - words: the words that the labels were made with.
   ///   - sign: the sign of the scores.
-  package func meanScores(_ words: WordMatrix, sign: ScoreSign, with kernels: Kernels)
+  ///   - kernels: the products.
+  /// - Returns: `[words]`, or nil without patches.
+  /// - Throws: `FileError.outOfMemory`.
+  package func meanScores(
+    _ words: WordMatrix,
+    sign: ScoreSign,
+    with kernels: Kernels
+  )
     throws(FileError) -> [Float]?
   {
     guard patches > 0, words.width == values.count else { return nil }

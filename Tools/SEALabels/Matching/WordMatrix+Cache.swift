@@ -47,6 +47,7 @@ package struct WordEmbedding {
   ///   - cache: where they are kept.
   ///   - progress: words done and words in all, while they are made.
   ///   - isCancelled: asked after each chunk.
+  /// - Returns: the directions, mapped.
   /// - Throws: `LabelError`, or what the text tower and the files throw.
   package func matrix(
     cache: LabelCache,

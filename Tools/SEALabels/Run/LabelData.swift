@@ -30,7 +30,7 @@ package struct LabelData: Sendable {
   ///
   /// - Parameters:
   ///   - path: JSON (an array) or JSON lines of records `{id, image, conversations}`.
-  ///   - images: the folder that names of pictures are relative to.
+  ///   - folderPath: the folder that names of pictures are relative to.
   ///   - skipsBad: leave out records that cannot be used instead of refusing the data.
   ///   - progress: bytes done of all.
   /// - Throws: `DatasetError`, `LabelError.empty` when no record has a picture, or what `progress`
@@ -63,7 +63,9 @@ package struct LabelData: Sendable {
       guard !sample.id.isEmpty, sample.id.utf8.count <= LabelFileLayout.maximumKey else { continue }
       if ids.insert(sample.id.utf8).isNew { owners.append(image) }
     }
-    guard images.count > 0 else { throw LabelError.empty(path: path, what: "records with a picture") }
+    guard images.count > 0 else {
+      throw LabelError.empty(path: path, what: "records with a picture")
+    }
     // A picture's own name is its key before it is another's id.
     for (id, image) in owners.enumerated() where images.find(ids.bytes[ids.range(id)]) == nil {
       idsOfImage[image].append(UInt32(id))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The labels of an image list, block by block, so that no moment can lose more than one.
 
-import SEAModel
 internal import SEADataset
 internal import SEAFormat
 internal import SEAImage
+import SEAModel
 package import SEARuntime
 import SEATensor
 
@@ -106,7 +106,7 @@ package final class LabelRun {
     guard !resumes, BlockStore.isInUse(output) else { return }
     throw .usage(
       "\(BlockStore.folder(of: output).printable(limit: 4096)): holds unfinished labels; "
-        + "--resume goes on with them"
+        + "--resume goes on with them, removing the folder starts anew"
     )
   }
 
@@ -135,16 +135,22 @@ package final class LabelRun {
     let dropped = try store.load(range)
     var done = store.entries.reduce(0) { $0 + $1.count }
     if done > 0 || dropped > 0 { tell(.resumed(images: done, dropped: dropped)) }
-    while let gap = store.gap(in: range) {
-      let block = try label(gap, header) { name in
-        if let name { tell(.skipped(image: name.image, problem: name.problem)) }
-        done += 1
-        tell(.labelled(done: done, total: range.count))
-      } isCancelled: {
-        isCancelled()
+    do {
+      while let gap = store.gap(in: range) {
+        let (block, failure) = label(gap, header) { bad in
+          if let bad { tell(.skipped(image: bad.image, problem: bad.problem)) }
+          done += 1
+          tell(.labelled(done: done, total: range.count))
+        } isCancelled: {
+          isCancelled()
+        }
+        try store.add(block)
+        if let failure { throw failure }
+        if isCancelled(), store.gap(in: range) != nil { throw LabelError.cancelled }
       }
-      try store.add(block)
-      if isCancelled(), store.gap(in: range) != nil { throw LabelError.cancelled }
+    } catch {
+      if store.entries.isEmpty { store.remove() }
+      throw error
     }
     try assemble(store, header)
     store.remove()
@@ -259,7 +265,7 @@ package final class LabelRun {
       do {
         let path = try data.path(pair.image)
         directions = try patches.directions(of: MappedFile(path: path).bytes, name: path)
-      } catch where settings.skipsBad && Self.isPicture(error) {
+      } catch  where settings.skipsBad && Self.isPicture(error) {
         continue
       }
       let extremes = try WordExtremes(directions, matrix, on: execution)
@@ -282,13 +288,14 @@ package final class LabelRun {
 
   // MARK: - The labels
 
-  /// The first pictures of a range as a block: closed when it is full, old or cancelled.
+  /// The first pictures of a range as a block: closed when it is full, old or cancelled, or by a
+  /// failure, which costs one picture.
   private func label(
     _ range: Range<Int>,
     _ header: LabelHeader,
     done: ((image: String, problem: String)?) -> Void,
     isCancelled: () -> Bool
-  ) throws -> LabelBlock {
+  ) -> (block: LabelBlock, failure: (any Error)?) {
     let format = LabelRecordFormat(header)
     var block = LabelBlock(first: range.lowerBound, width: header.width)
     var seen: [String: (directions: MatrixView<Float>, labels: [[PatchLabel]])] = [:]
@@ -306,16 +313,16 @@ package final class LabelRun {
         block.sums.add(found.directions)
         block.records.append(encode(found.labels, name: name, header, format))
         done(nil)
-      } catch where Self.isPicture(error) {
-        guard settings.skipsBad else {
-          throw Self.refusal(of: name, error)
-        }
+      } catch  where Self.isPicture(error) {
+        guard settings.skipsBad else { return (block, Self.refusal(of: name, error)) }
         block.records.append(format.skipped())
         done((name, "\(error)"))
+      } catch {
+        return (block, error)
       }
       if isCancelled() || clock.now - start > Self.blockTime { break }
     }
-    return block
+    return (block, nil)
   }
 
   private func look(

@@ -6,9 +6,15 @@ internal import SEADataset
 /// Draws that depend on a seed and on the picture's name alone, not on the order of work.
 ///
 /// - Source: reference.md G.1, G.9.7, G.9.8, G.9.27.
-struct WindowSampler: Sendable {
-  let grid: LabelGrid
-  let presampling: Presampling
+package struct WindowSampler: Sendable {
+  private let grid: LabelGrid
+  private let presampling: Presampling
+
+  /// A sampler of a grid's windows.
+  package init(grid: LabelGrid, presampling: Presampling) {
+    self.grid = grid
+    self.presampling = presampling
+  }
 
   /// One draw for each window: uniform among its patches that have labels, then a word of the patch
   /// with probability score / sum of scores.
@@ -17,7 +23,7 @@ struct WindowSampler: Sendable {
   ///   - labels: of every patch.
   ///   - name: the picture's.
   /// - Returns: nil for windows without labels.
-  func draw(_ labels: [[PatchLabel]], name: String) -> [WindowLabel?] {
+  package func draw(_ labels: [[PatchLabel]], name: String) -> [WindowLabel?] {
     let picture = Self.hash(name)
     return (0..<grid.windows(side: presampling.window).patches).map { window in
       let patches = grid.patches(ofWindow: window, side: presampling.window)
@@ -30,7 +36,7 @@ struct WindowSampler: Sendable {
   }
 
   /// The label at `unit` (0..<1) of the way through the scores.
-  static func draw(_ labels: [PatchLabel], _ unit: Double) -> PatchLabel {
+  package static func draw(_ labels: [PatchLabel], _ unit: Double) -> PatchLabel {
     let total = labels.reduce(0.0) { $0 + Double($1.score) }
     var rest = unit * total
     for label in labels {
@@ -41,7 +47,7 @@ struct WindowSampler: Sendable {
   }
 
   /// The probability of each label: score / sum of scores.
-  static func probabilities(_ labels: [PatchLabel]) -> [Double] {
+  package static func probabilities(_ labels: [PatchLabel]) -> [Double] {
     let total = labels.reduce(0.0) { $0 + Double($1.score) }
     return labels.map { Double($0.score) / total }
   }

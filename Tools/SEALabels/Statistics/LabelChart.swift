@@ -10,9 +10,7 @@ package struct LabelChart {
   private static let panel = (width: 380, height: 230)
   private static let (ink, bar, grid) = ("#1b2a38", "#2f7fb8", "#d8dfe5")
 
-  /// A chart of some statistics.
-  ///
-  /// - Parameter name: the text of a word.
+  /// A chart of some statistics; `name` gives the text of a word.
   package init(_ statistics: LabelStatistics, name: @escaping (Int) -> String) {
     self.statistics = statistics
     self.name = name

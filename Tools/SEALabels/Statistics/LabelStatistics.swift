@@ -92,7 +92,7 @@ package struct LabelStatistics: Sendable {
   ///
   /// - Parameters:
   ///   - file: a file with all labels.
-  ///   - top: how many of the most frequent words are listed.
+  ///   - count: how many of the most frequent words are listed.
   ///   - progress: records read of all.
   /// - Throws: `LabelError.labelFile` for a damaged record or a file of draws, or what `progress`
   ///   throws.
@@ -146,9 +146,7 @@ package struct LabelStatistics: Sendable {
       .map { WordCount(word: $0, count: counts[$0], mean: sums[$0] / Double(counts[$0])) }
   }
 
-  /// Everything as JSON.
-  ///
-  /// - Parameter name: the text of a word.
+  /// Everything as JSON; `name` gives the text of a word.
   package func json(_ name: (Int) -> String) -> JSONValue {
     func int(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
     return [
