@@ -39,6 +39,9 @@ package struct LabelFile: Sendable {
         "format version \(version), this sea reads version \(LabelFileLayout.version)"
       )
     }
+    guard bytes.loadLittleEndian(at: 20, as: UInt32.self) == 0 else {
+      throw refuse("bytes 20 to 23 are not 0: the file is damaged")
+    }
     let stated = bytes.loadLittleEndian(at: 24, as: UInt64.self)
     guard stated == UInt64(bytes.count) else {
       throw refuse("\(bytes.count) bytes, its header says \(stated): the file is incomplete")

@@ -19,6 +19,8 @@ package final class StageOne: TrainingTask {
   private var means: [[Int32]: MatrixView<Float>] = [:]
   /// Bytes of targets that are kept.
   private static let meansBytes = 128 << 20
+  /// Called within a step with the share of it that is done.
+  package var didAdvance: (Double) -> Void = { _ in }
   /// The temperature; nil: nothing is aligned.
   package let temperature: Temperature?
 
@@ -108,6 +110,8 @@ package final class StageOne: TrainingTask {
   ) throws -> Double? {
     let all = batches.reduce(0) { $0 + $1.counted }
     guard all > 0 else { return nil }
+    let samples = batches.reduce(0) { $0 + $1.samples.count }
+    var seen = 0
     var total = 0.0
     var passes: UInt64 = 0
     for batch in batches where batch.counted > 0 {
@@ -123,6 +127,8 @@ package final class StageOne: TrainingTask {
         let result = try model.stagePass(Array(part), pass, alignment: nil)
         total += result.generationLoss * share
         losses.tokens += result.positions
+        seen += part.count
+        didAdvance(Double(seen) / Double(max(samples, 1)))
       }
     }
     return total

@@ -40,9 +40,10 @@ struct PretrainSession {
     frozen = command.model.frozen ?? (isReplay ? .float32 : .bfloat16)
     let precision = command.model.precision ?? (frozen == .float32 ? .float32 : .bfloat16)
     let layers = command.model.adapter ?? (source.model.adapter == nil ? 2 : nil)
+    let model = source
     func open(_ activations: ActivationMode) throws -> StageParts {
       try StageParts(
-        source,
+        model,
         adapter: layers,
         frozen: command.model.frozen ?? (isReplay ? .float32 : .bfloat16),
         precision: precision,
@@ -374,15 +375,21 @@ struct PretrainSession {
     try folder.write(identity.json, to: "run.json")
     let first = run.step
     let start = System.seconds
-    observer.didStep = { record in
-      // Thousandths of steps: a step may take longer than a second.
+    var loss = ""
+    // Thousandths of steps: a step may take longer than a second, and a large one an hour.
+    func show(_ done: Double) {
       console.terminal.progress(
-        "step \(record.step)/\(steps)  loss \(Quantity.decimal(record.losses.total, places: 4))",
-        done: (record.step - first) * 1000,
+        "step \(run.step)/\(steps)\(loss)",
+        done: Int((done - Double(first)) * 1000),
         total: max(steps - first, 1) * 1000,
-        unit: { "\(Quantity.decimal(Double($0) / 1000, places: 2)) steps" },
+        unit: { "\(Quantity.decimal(Double($0) / 1000, places: 3)) steps" },
         since: start
       )
+    }
+    task.didAdvance = { show(Double(run.step) + $0) }
+    observer.didStep = { record in
+      loss = "  loss \(Quantity.decimal(record.losses.total, places: 4))"
+      show(Double(record.step))
     }
     try run.run(task, observer)
   }
