@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One picture at several scales, against reference tensors.
 
+import Foundation
+import SEACheckpoint
+import SEAFormat
 import SEAModel
+import SEAQuantizer
 import SEARuntime
 import SEATensor
 import Testing
@@ -108,6 +112,43 @@ import Testing
     let features = try #require(Self.encode(pixels, scales: [56])["vision.features"])
     let wanted = try #require(reference["select.minus2.patch"]).part(0).values
     #expect(largestDifference(features, wanted) < 5e-4)
+  }
+
+  @Test func convertedEncodersGiveTheReferenceAndPassTheirVerdict() throws {
+    let folder = NSTemporaryDirectory() + "sea-scales-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let config: JSONValue = [
+      "vision_tower": .string(try fixture("clip-tiny")), "s2_scales": "56,112,168",
+      "mm_vision_select_layer": -2, "image_aspect_ratio": "pad",
+    ]
+    try Data(config.serialized().utf8).write(to: URL(fileURLWithPath: folder + "/config.json"))
+    let source = try SourceModel(path: folder)
+    let execution = Execution(kernels: try Kernels(.best), threads: 2)
+    let reference = try Self.reference()
+    let pixels = try #require(reference["big.pixel_values"]).part(0).values
+    let wanted = try #require(reference["big.features"]).part(0)
+    for (policy, cosine) in [
+      (PrecisionPolicy(all: .float32), 0.99999), (.int8(group: 128), 0.99),
+    ] {
+      let builder = ModelFileBuilder(
+        source: source,
+        tokenizer: nil,
+        policy: policy,
+        pool: WorkerPool(threads: 1),
+        kernels: try Kernels(.best)
+      )
+      _ = try builder.write(to: folder + "/model.sea")
+      let model = try Model(path: folder + "/model.sea")
+      let features = try model.encode(pixels, tracing: nil, on: execution).array()
+      #expect(smallestCosine(features, wanted.values, width: wanted.shape[1]) > cosine)
+      let comparison = try ParityComparison(
+        source: source,
+        path: folder + "/model.sea",
+        on: execution
+      )
+      #expect(try comparison.run().failures == [])
+    }
   }
 
   @Test func refusesAnotherNumberOfPixels() throws {

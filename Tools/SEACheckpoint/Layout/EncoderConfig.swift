@@ -113,6 +113,9 @@ struct EncoderConfig {
     )
   }
 
+  /// A picture is seen at several scales, features of all side by side.
+  mutating func see(at scales: [Int]) { description.scales = scales }
+
   /// Rows lead to a joint space by a projection of this width.
   mutating func lead(toProjection width: Int) { description.projection = width }
 

@@ -22,7 +22,7 @@ enum KnownKeys {
     "tokenizer_model_max_length", "_name_or_path", "transformers_version", "s2", "s2_scales",
     "connector_type", "vision_hidden_size", "llm_model_name_or_path", "vision_model_name_or_path",
     "mm_vision_tower_aux_list", "vision_tower_aux_list", "mm_vision_tower_aux_token_len_list",
-    "image_token_len",
+    "image_token_len", "s2_max_split_size", "vision_tower",
   ]
 
   private static let harmless = [

@@ -55,6 +55,16 @@ enum RecipeConfig {
     return recipe
   }
 
+  /// The recipe for pictures of another side, as LLaVA changes the processor for the largest scale.
+  static func resized(_ recipe: ImageRecipe, side: Int) -> ImageRecipe {
+    var recipe = recipe
+    let square = ImageSize(height: side, width: side)
+    recipe.resize = if case .exact = recipe.resize { .exact(square) } else { .shortestEdge(side) }
+    if recipe.crop != nil { recipe.crop = square }
+    rename(&recipe, side: side)
+    return recipe
+  }
+
   /// The family's own recipe, for checkpoints without a preprocessor_config.json.
   static func standard(family: EncoderFamily, side: Int) -> ImageRecipe {
     family == .clip ? .clipSquare(side: side) : .siglip(side: side)

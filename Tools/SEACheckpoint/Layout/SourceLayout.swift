@@ -21,6 +21,8 @@ package enum SourceLayout: String, Sendable, CaseIterable {
   case languageModel = "llm"
   /// A CLIP or SigLIP model, or its vision part.
   case encoder
+  /// An encoder that sees a picture at several scales: a configuration that names the encoder.
+  case multiScaleEncoder = "s2-encoder"
   /// Tokenizer files alone.
   case tokenizer
 }
@@ -54,6 +56,7 @@ package enum LayoutDetector {
     if type.isEmpty, TimmConfig.isOne(config) { return .encoder }
     if type == "tinyllava" || config.value("connector_type") != nil { return .tinyLLaVA }
     if isCambrian(config, type: type) { return .cambrian }
+    if isMultiScale(config, type: type), !folder.hasWeights { return .multiScaleEncoder }
     try refuseKnown(config, type: type)
 
     let isNested = config.value("vision_config") != nil || config.value("text_config") != nil
@@ -89,6 +92,14 @@ package enum LayoutDetector {
       || ["mm_vision_tower_aux_list", "vision_tower_aux_list"].contains {
         config.value($0) != nil
       }
+  }
+
+  /// The key that names the encoder of a multi-scale configuration.
+  static let multiScaleKeys = ["mm_vision_tower", "vision_tower"]
+
+  private static func isMultiScale(_ config: ConfigReader, type: String) -> Bool {
+    type.isEmpty && config.value("s2_scales") != nil
+      && multiScaleKeys.contains { config.value($0) != nil }
   }
 
   private static func llavaStage(_ folder: CheckpointFolder) throws(CheckpointError) -> SourceLayout
@@ -134,16 +145,12 @@ package enum LayoutDetector {
       (
         ["mm_vision_tower_aux", "image_size_aux"], ["mini_gemini", "mgm", "mgm_gemma"],
         "Mini-Gemini's second encoder"
-      ),
-      (["s2_scales"], [], "multi-scale (S2) encoders"),
+      )
     ]
     for layout in layouts {
       guard layout.types.contains(type) || layout.keys.contains(where: { config.value($0) != nil })
       else { continue }
       throw .unsupported(path: config.path, what: layout.what)
-    }
-    if try config.bool("s2", default: false) {
-      throw .unsupported(path: config.path, what: "multi-scale (S2) encoders")
     }
     if config.value("vision_config") != nil, type != "llava", EncoderFamily(modelType: type) == nil
     {

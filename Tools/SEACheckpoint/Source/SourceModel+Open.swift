@@ -66,6 +66,7 @@ struct SourceOpener {
       languageFolder = folder
       return
     case .encoder: try openEncoder()
+    case .multiScaleEncoder: try openMultiScale()
     case .languageModel: try openLanguageModel()
     case .llava, .llavaStage1, .llavaLoRA: try openLLaVA()
     case .huggingFaceLlava: try openHuggingFace()
@@ -99,11 +100,14 @@ struct SourceOpener {
     let hasTower: Set<SourceLayout> = [
       .languageModel, .llava, .llavaStage1, .llavaLoRA, .tinyLLaVA, .cambrian,
     ]
-    let isWhole = layout != .encoder && layout != .tokenizer
+    let isWhole = ![.encoder, .multiScaleEncoder, .tokenizer].contains(layout)
     let hasAdapter = hasTower.contains(layout)
     let namesLanguage =
       [.llavaStage1, .llavaLoRA, .tinyLLaVA, .cambrian].contains(layout) && !folder.hasWeights
-    try refuse("--vision", options.visionFolder != nil && !hasAdapter)
+    try refuse(
+      "--vision",
+      options.visionFolder != nil && !hasAdapter && layout != .multiScaleEncoder
+    )
     try refuse("--llm", options.languageFolder != nil && !namesLanguage && lowRank == nil)
     try refuse("--adapter", options.adapterFile != nil && !hasAdapter)
     try refuse("--lora", options.lowRankFolder != nil && layout == .tokenizer)

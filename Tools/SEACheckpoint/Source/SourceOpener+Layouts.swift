@@ -17,6 +17,13 @@ extension SourceOpener {
     try collect(try weights(of: folder), parts)
   }
 
+  /// An encoder that sees a picture at several scales; the folder holds nothing but its configuration.
+  mutating func openMultiScale() throws(CheckpointError) {
+    let config = try mainConfig(in: folder)
+    let key = LayoutDetector.multiScaleKeys.first { config.value($0) != nil }
+    try openLLaVATower(config, key: key ?? "vision_tower")
+  }
+
   /// A causal language model, with an encoder and an adapter added where the caller names them.
   mutating func openLanguageModel() throws(CheckpointError) {
     let config = try mainConfig(in: folder)
@@ -161,10 +168,18 @@ extension SourceOpener {
   }
 
   /// Finds the tower of a LLaVA checkpoint and its configuration.
-  private mutating func openLLaVATower(_ config: ConfigReader) throws(CheckpointError) {
-    let name = try config.string("mm_vision_tower")
-    let tower = try findTower(name, key: "mm_vision_tower", config)
+  private mutating func openLLaVATower(
+    _ config: ConfigReader,
+    key: String = "mm_vision_tower",
+  ) throws(CheckpointError) {
+    let name = try config.string(key)
+    let tower = try findTower(name, key: key, config)
     var encoder = tower.encoder
+    let scales = try ScalesConfig.scales(config, tile: encoder.description.imageSide)
+    if !scales.isEmpty {
+      encoder.see(at: scales)
+      collector.note("scales: \(scales.map(String.init).joined(separator: ", ")) px")
+    }
     let rows = try config.string("mm_vision_select_feature") ?? "patch"
     guard let rows = FeatureRows(rawValue: rows) else {
       throw config.fault(
@@ -184,7 +199,7 @@ extension SourceOpener {
     let base = try recipe(in: tower.folder, encoder)
     model.recipe =
       options.recipe != nil
-      ? base : try RecipeConfig.llava(base, config, side: encoder.description.imageSide)
+      ? base : try RecipeConfig.llava(base, config, side: encoder.description.inputSide)
     try addTower(tower)
     collector.note(rowsNote(encoder))
   }

@@ -183,7 +183,7 @@ extension SourceOpener {
     in folder: CheckpointFolder?,
     _ encoder: EncoderConfig,
   ) throws(CheckpointError) -> ImageRecipe {
-    let side = encoder.description.imageSide
+    let side = encoder.description.inputSide
     if let name = options.recipe {
       guard let recipe = ImageRecipe.named(name, side: side) else {
         let names = ImageRecipe.presetNames.joined(separator: ", ")
@@ -193,7 +193,9 @@ extension SourceOpener {
       return recipe
     }
     if let folder, let processor = try imageProcessor(in: folder, side: side) {
-      return try RecipeConfig.recipe(processor, family: encoder.family, side: side)
+      let tile = encoder.description.imageSide
+      let recipe = try RecipeConfig.recipe(processor, family: encoder.family, side: tile)
+      return side == tile ? recipe : RecipeConfig.resized(recipe, side: side)
     }
     let recipe = RecipeConfig.standard(family: encoder.family, side: side)
     collector.note("recipe: \(recipe.name) (no preprocessor_config.json; the encoder's own)")

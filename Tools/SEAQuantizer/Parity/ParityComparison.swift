@@ -116,8 +116,11 @@ extension ParityComparison {
     _ step: () throws -> Void
   ) throws -> Rows {
     let recipe = file.description.recipe ?? ImageRecipe.clipSquare(side: encoder.imageSide)
-    let pixels = try recipe.run(image).values
     let source = try VisionEncoder(encoder, weights: sides.source.weights)
+    var pixels = try recipe.run(image).values
+    if !encoder.scales.isEmpty {
+      pixels = try source.view(pixels, scale: encoder.imageSide, on: execution)
+    }
     let stored = try file.requireEncoder()
     let threads = execution.pool.threads
     let sourceScratch = try EncoderScratch(encoder, threads: threads)
@@ -144,9 +147,23 @@ extension ParityComparison {
       try step()
     }
     return (
-      try source.select(sourceScratch.rows, on: execution),
-      try stored.select(fileScratch.rows, on: execution)
+      try repeated(try source.select(sourceScratch.rows, on: execution), encoder),
+      try repeated(try stored.select(fileScratch.rows, on: execution), encoder)
     )
+  }
+
+  /// Features as wide as the adapter takes them: all scales run through the same weights, so the
+  /// smallest one, which is one tile, stands for the others.
+  private func repeated(
+    _ features: MatrixView<Float>,
+    _ encoder: EncoderDescription
+  ) throws -> MatrixView<Float> {
+    guard !encoder.scales.isEmpty else { return features }
+    let wide = try MatrixView<Float>(rows: features.rows, columns: encoder.featureWidth)
+    for scale in encoder.scales.indices {
+      wide.columns(scale * encoder.hidden..<(scale + 1) * encoder.hidden).copy(from: features)
+    }
+    return wide
   }
 
   /// Runs both adapters, each on its own side's features or on the same built-in ones.
