@@ -42,7 +42,7 @@ def run(command: list[str]) -> dict:
 def sea(arguments: argparse.Namespace) -> dict[str, list[float]]:
     """One round of sea, under llama.cpp's names."""
     command = [str(arguments.sea), "bench", "--preset", arguments.preset, "--json", "--quiet"]
-    command += ["--repeat", "1", "--threads", str(arguments.threads)]
+    command += ["--limits", "--repeat", "1", "--threads", str(arguments.threads)]
     command += ["--prompt-tokens", arguments.prompts, "--depth", arguments.depths]
     command += ["--decode", str(arguments.decode)]
     report = run(command)
@@ -63,6 +63,9 @@ def sea(arguments: argparse.Namespace) -> dict[str, list[float]]:
             result["encode"] = [
                 a + b for a, b in zip(result["encode"], measure["seconds"]["values"])
             ]
+    # How undisturbed the machine was: a stage's share of a limit means little when that limit moved.
+    for limit in report["limits"]:
+        arguments.limits.setdefault(limit["name"], []).extend(limit["rate"]["values"])
     memory = report["memory"]
     result["peak_resident_bytes"] = [memory["peak_resident_bytes"]]
     result["anonymous_bytes"] = [memory["peak_anonymous_bytes"]]
@@ -188,6 +191,7 @@ def main() -> None:
     sys.path.insert(0, str(HERE))
     from shapes import preset
 
+    arguments.limits = {}
     arguments.visual = visual_tokens(preset(arguments.preset))
     make_files(arguments)
     results: dict[str, dict[str, list[float]]] = {}
@@ -217,6 +221,11 @@ def main() -> None:
     )
     print()
     print("\n".join(table(results)))
+    print()
+    for name, rates in arguments.limits.items():
+        low, middle, high = (f(rates) / 1e9 for f in (min, statistics.median, max))
+        unit = "GB/s" if name.startswith("read") else "GOP/s"
+        print(f"- {name}: {middle:.0f} {unit} ({low:.0f} to {high:.0f})")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
