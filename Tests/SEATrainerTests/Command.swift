@@ -15,9 +15,8 @@ struct CommandResult {
 enum SeaTools {
   static let path = Fixtures.products + "/sea-tools"
 
-  /// A process that writes into files, so that nothing waits for a reader.
-  ///
-  /// - Parameter script: a line of bash that ends by becoming the command.
+  /// A process that writes into files, so that nothing waits for a reader; `script` is a line of bash
+  /// that ends by becoming the command.
   static func start(
     _ arguments: [String],
     in folder: TemporaryFolder,
