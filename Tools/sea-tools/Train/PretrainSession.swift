@@ -135,6 +135,13 @@ struct PretrainSession {
 
   /// Makes the steps of a replay file.
   func replay(_ path: String, steps: Int, probe: String?) throws {
+    let unused = [
+      ("--data", command.data.data), ("--labels", command.alignment.labels),
+      ("--out", command.training.out),
+    ].filter { $0.1 != nil }.map(\.0)
+    if !unused.isEmpty {
+      console.terminal.note("without effect beside --replay: \(unused.joined(separator: ", "))")
+    }
     let execution = try execution()
     let model = try model(on: execution)
     let data = try Replay(path: path, model: parts.description) { try model.features(of: $0) }
