@@ -257,6 +257,14 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.path + "/run"))
   }
 
+  @Test func trainsOnSeveralScalesOfAPicture() throws {
+    var all = arguments("run", ["--steps", "3"])
+    all[5] = shared + "/vision/s2-tiny"
+    let result = try SeaTools.run(all, in: folder)
+    try #require(result.status == 0, "\(result.errors)")
+    #expect(try lines("run").count == 3)
+  }
+
   @Test func refusesPlansBeyondTheMemory() throws {
     let result = try SeaTools.run(arguments("run", ["--max-memory", "100kB"]), in: folder)
     #expect(result.status == 71, "\(result.errors)")
