@@ -15,11 +15,16 @@ struct CommandResult {
 enum SeaTools {
   static let path = Fixtures.products + "/sea-tools"
 
-  /// A process that writes into files, so that nothing waits for a reader.
-  static func start(_ arguments: [String], in folder: TemporaryFolder) throws -> Process {
+  /// A process that writes into files, so that nothing waits for a reader; `script` is a line of bash
+  /// that ends by becoming the command.
+  static func start(
+    _ arguments: [String],
+    in folder: TemporaryFolder,
+    through script: String? = nil
+  ) throws -> Process {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
+    process.executableURL = URL(fileURLWithPath: script == nil ? path : "/bin/bash")
+    process.arguments = (script.map { ["-c", $0, path] } ?? []) + arguments
     for name in ["out.txt", "err.txt"] {
       _ = FileManager.default.createFile(atPath: folder.path + "/" + name, contents: nil)
     }
@@ -31,8 +36,12 @@ enum SeaTools {
 
   /// Runs to the end.
   @discardableResult
-  static func run(_ arguments: [String], in folder: TemporaryFolder) throws -> CommandResult {
-    let process = try start(arguments, in: folder)
+  static func run(
+    _ arguments: [String],
+    in folder: TemporaryFolder,
+    through script: String? = nil
+  ) throws -> CommandResult {
+    let process = try start(arguments, in: folder, through: script)
     process.waitUntilExit()
     return CommandResult(
       status: process.terminationStatus,

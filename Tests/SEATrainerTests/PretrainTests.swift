@@ -136,6 +136,36 @@ import Testing
     #expect(try lines("killed").compactMap { $0["step"] as? Int } == Array(1...18))
   }
 
+  /// A limit on the size of files stands for a disk that is full.
+  @Test func keepsTheOldStateWhenNothingCanBeWritten() throws {
+    let more = ["--epochs", "20", "--threads", "1"]
+    try #require(SeaTools.run(arguments("whole", more), in: folder).status == 0)
+    let process = try SeaTools.start(arguments("full", more), in: folder)
+    let manifest = folder.path + "/full/checkpoints/step-00000003/manifest.json"
+    for _ in 0..<60_000 where !FileManager.default.fileExists(atPath: manifest) { usleep(500) }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    let before = try FileManager.default.contentsOfDirectory(
+      atPath: folder.path + "/full/checkpoints"
+    )
+
+    let limited = try SeaTools.run(
+      arguments("full", more + ["--resume"]),
+      in: folder,
+      through: "trap '' XFSZ; ulimit -f 30; exec \"$0\" \"$@\""
+    )
+    #expect(limited.status == 74, "\(limited.errors)")
+    #expect(limited.errors.contains("is not saved"))
+    let after = try FileManager.default.contentsOfDirectory(
+      atPath: folder.path + "/full/checkpoints"
+    )
+    #expect(Set(after).isSubset(of: Set(before)) && !after.isEmpty)
+
+    let last = try SeaTools.run(arguments("full", more + ["--resume"]), in: folder)
+    try #require(last.status == 0, "\(last.errors)")
+    #expect(try states("full") == states("whole"))
+  }
+
   @Test func savesWhenInterrupted() throws {
     let process = try SeaTools.start(arguments("run", ["--epochs", "2000"]), in: folder)
     // The first line of the log says that steps are being made.
@@ -225,6 +255,14 @@ import Testing
     let result = try SeaTools.run(all, in: folder)
     #expect(result.status == 64, "\(result.errors)")
     #expect(!FileManager.default.fileExists(atPath: folder.path + "/run"))
+  }
+
+  @Test func trainsOnSeveralScalesOfAPicture() throws {
+    var all = arguments("run", ["--steps", "3"])
+    all[5] = shared + "/vision/s2-tiny"
+    let result = try SeaTools.run(all, in: folder)
+    try #require(result.status == 0, "\(result.errors)")
+    #expect(try lines("run").count == 3)
   }
 
   @Test func refusesPlansBeyondTheMemory() throws {

@@ -90,6 +90,8 @@ package struct StageParts {
 
   /// Whether the features come through a tensor of the encoder.
   private static func isNeeded(_ name: String, _ encoder: EncoderDescription) -> Bool {
+    // Several scales of a picture go through the runtime's layers, which read weights themselves.
+    guard encoder.scales.isEmpty else { return false }
     if name.hasPrefix("vision.proj.") || name.hasPrefix("vision.head.") { return false }
     if name.hasPrefix("vision.norm.") { return encoder.selection.appliesFinalNorm }
     let parts = name.split(separator: ".")

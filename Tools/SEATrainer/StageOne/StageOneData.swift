@@ -79,7 +79,7 @@ package final class StageOneData: StageSource {
       var (batch, pairs) = try batch(part, step: step, first: place)
       if options.negatives == .micro {
         pairs = sampler.deduplicate(pairs, step: step, part: batches.count)
-        batch.pairs = try pairs.map { try stagePair($0, row: $0.row) }
+        batch.pairs = try pairs.compactMap { try stagePair($0, row: $0.row) }
       } else {
         // Rows count through the step until repeated words are dropped from all of it.
         let base = batches.count * options.batch
@@ -90,13 +90,17 @@ package final class StageOneData: StageSource {
     }
     for pair in sampler.deduplicate(drawn, step: step, part: 0) {
       let index = pair.row / options.batch
-      batches[index].pairs.append(try stagePair(pair, row: pair.row % options.batch))
+      if let own = try stagePair(pair, row: pair.row % options.batch) {
+        batches[index].pairs.append(own)
+      }
     }
     return batches
   }
 
-  private func stagePair(_ pair: AlignmentPair, row: Int) throws(TrainerError) -> StagePair {
-    StagePair(row: row, patch: pair.patch, tokens: try tokens(of: pair.word))
+  /// A pair with its word's tokens; nil for a word that the tokenizer makes nothing of.
+  private func stagePair(_ pair: AlignmentPair, row: Int) throws(TrainerError) -> StagePair? {
+    let tokens = try tokens(of: pair.word)
+    return tokens.isEmpty ? nil : StagePair(row: row, patch: pair.patch, tokens: tokens)
   }
 
   /// Some samples with the pairs drawn for them, whose rows are places in the micro-batch.

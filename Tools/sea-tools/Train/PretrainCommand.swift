@@ -32,9 +32,6 @@ struct PretrainCommand: SEACommand {
     guard training.replay != nil || data.data != nil else {
       throw ValidationError("missing '--data <file>', the records to train on")
     }
-    guard training.replay == nil || (data.data == nil && alignment.labels == nil) else {
-      throw ValidationError("--replay brings rows and samples: it goes without --data and --labels")
-    }
     guard !alignment.alignmentOnly || alignment.labels != nil || training.replay != nil else {
       throw ValidationError("--alignment-only needs --labels")
     }

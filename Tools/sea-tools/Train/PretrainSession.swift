@@ -8,6 +8,7 @@ import SEAFormat
 import SEAImage
 import SEALayers
 import SEAModel
+import SEARuntime
 import SEATensor
 import SEAText
 import SEATrainer
@@ -107,6 +108,18 @@ struct PretrainSession {
     }
   }
 
+  /// Pixels to features: the resident encoder, or the runtime's for several scales.
+  private func encoder(_ model: TrainableModel) throws -> ([Float]) throws -> MatrixView<Float> {
+    guard parts.description.encoder?.scales.isEmpty == false else {
+      return { try model.features(of: $0) }
+    }
+    let streamed = try StreamedEncoder(
+      source,
+      on: Execution(kernels: kernels, threads: command.compute.threadCount)
+    )
+    return { try streamed.features(of: $0) }
+  }
+
   private func tokenizer() throws -> Tokenizer {
     guard let folder = source.tokenizerFolder else {
       throw CommandError(
@@ -136,9 +149,20 @@ struct PretrainSession {
 
   /// Makes the steps of a replay file.
   func replay(_ path: String, steps: Int, probe: String?) throws {
+    let unused = [
+      ("--data", command.data.data), ("--labels", command.alignment.labels),
+      ("--out", command.training.out),
+    ].filter { $0.1 != nil }.map(\.0)
+    if !unused.isEmpty {
+      console.terminal.note("without effect beside --replay: \(unused.joined(separator: ", "))")
+    }
     let execution = try execution()
     let model = try model(on: execution)
-    let data = try Replay(path: path, model: parts.description) { try model.features(of: $0) }
+    let data = try Replay(
+      path: path,
+      model: parts.description,
+      encode: try encoder(model)
+    )
     if !data.ignoredKeys.isEmpty {
       let names = data.ignoredKeys.map { $0.printable() }.joined(separator: ", ")
       console.explain("\(path.printable(limit: 4096)): keys without effect: \(names)")
@@ -227,8 +251,9 @@ struct PretrainSession {
         .joined(separator: " "),
       folder: cacheFolder(in: folder),
       storage: featureType,
-      maxBytes: command.data.featureCacheSize ?? .max
-    ) { try model.features(of: $0) }
+      maxBytes: command.data.featureCacheSize ?? .max,
+      encode: try self.encoder(model)
+    )
     features.warn = { console.warn($0) }
     let targets = try labels.map { _ in
       try WordTargets(tokenizer, source: source, form: stage.wordForm)

@@ -78,8 +78,8 @@ struct RunArguments: ParsableArguments {
     guard replay != nil || out != nil else {
       throw ValidationError("missing '--out <folder>', the folder of the run")
     }
-    guard replay == nil || (out == nil && !resume) else {
-      throw ValidationError("--replay keeps no run: it goes without --out and --resume")
+    guard replay == nil || !resume else {
+      throw ValidationError("--replay keeps no run: it goes without --resume")
     }
     guard probe == nil || replay != nil else { throw ValidationError("--probe needs --replay") }
   }
