@@ -56,8 +56,9 @@ package struct TrainingExecution {
     isExact: Bool = false
   ) {
     let isWide = c.columns >= c.rows
-    // Whole register tiles; enough rows or columns that packing the other operand again is cheap.
-    let (length, unit, grain) = isWide ? (c.columns, 64, 256) : (c.rows, 12, 192)
+    // Whole register tiles; enough rows or columns that packing the other operand again is cheap: a
+    // kernel packs it once for each 512 columns anyway.
+    let (length, unit, grain) = isWide ? (c.columns, 64, 512) : (c.rows, 12, 384)
     let pieces = pool.threads == 1 ? 1 : min(max(length / grain, 1), pool.threads * 4)
     let units = (length + unit - 1) / unit
     parallel(pieces) { piece, worker in
