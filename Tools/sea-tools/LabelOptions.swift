@@ -10,7 +10,10 @@ import SEALabels
 struct LabelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Patch features: raw, maskclip, surgery or map_value (default: raw for CLIP, map_value for SigLIP).",
+      """
+      Patch features: raw, maskclip, surgery or map_value (default: raw for CLIP, \
+      map_value for SigLIP).
+      """,
       valueName: "kind"
     ),
     transform: Checked.choice(FeatureKind.allCases.map { ($0.rawValue, $0) })
@@ -28,7 +31,10 @@ struct LabelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Sign of a score: auto (by the rank of caption words, else the table), neg or pos (default: auto).",
+      """
+      Sign of a score: auto (by the rank of caption words, else the table), neg or pos \
+      (default: auto).
+      """,
       valueName: "sign"
     ),
     transform: Checked.choice(SignChoice.allCases.map { ($0.rawValue, $0) })
@@ -47,7 +53,10 @@ struct LabelOptions: ParsableArguments {
     name: .customLong("prompt-set"),
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Sentences around a word: bare, photo, surgery85 or a file with one '{}' a line (default: bare).",
+      """
+      Sentences around a word: bare, photo, surgery85 or a file with one '{}' a line \
+      (default: bare).
+      """,
       valueName: "name"
     ),
     transform: Checked.text
