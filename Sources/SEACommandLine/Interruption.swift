@@ -22,7 +22,10 @@ package enum Interruption {
       )
       if !exchanged { _exit(status.rawValue) }
     }
-    for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, handler) }
+    let numbers = [SIGINT, SIGTERM, SIGHUP]
+    for number in numbers { signal(number, handler) }
+    // Some programs start others with their own threads' blocked signals.
+    System.receive(numbers)
     System.endOnMissingPages()
   }
 

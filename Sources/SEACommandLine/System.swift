@@ -221,6 +221,14 @@ package enum System {
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 
+  /// Lets signals through that whoever started this process had blocked.
+  package static func receive(_ signals: [Int32]) {
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for number in signals { unsafe sigaddset(&set, number) }
+    unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+  }
+
   /// Ends the process with a sentence and an exit code when a page of a mapped file cannot be had.
   ///
   /// The file became shorter, or its disk failed. Nothing is half-written: outputs get their names

@@ -138,13 +138,16 @@ import Testing
     let tokenizer = try Tokenizer(
       tables: TokenizerCompiler.compile(TokenizerFiles(folder: model + "/llava"))
     )
-    let targets = try WordTargets(tokenizer, source: source, form: .space)
+    let targets = try WordTargets(tokenizer, source: source, form: .bare)
+    let inSentence = try WordTargets(tokenizer, source: source, form: .space)
     let data = try Data(contentsOf: URL(fileURLWithPath: fixture + "/samples.json"))
     let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     for sample in try #require(json["samples"] as? [[String: Any]]) {
       let word = try #require(sample["label"] as? String)
       let ids = try #require(sample["token_ids"] as? [Int])
       #expect(targets.ids(of: word).map { Int($0) } == ids, "\(word)")
+      let spaced = tokenizer.encode(" " + word, recognizesSpecial: false, addsTemplate: false)
+      #expect(inSentence.ids(of: word) == spaced)
     }
   }
 }
