@@ -13,8 +13,8 @@ package struct WordMatrix: Sendable {
   package let exact: PlainMatrix
   /// The same in int8 with a scale a row.
   package let packed: PackedMatrix
-  /// The largest distance of a word from its packed form.
-  package let largestError: Float
+  /// For each tile of panels the largest distance of a word from its packed form.
+  package let tileErrors: [Float]
 
   /// Panels of a tile: 128 words, whose scores with a few hundred patches stay in the second cache.
   package static let tilePanels = 4
@@ -33,7 +33,7 @@ package struct WordMatrix: Sendable {
   package var width: Int { exact.columns }
 
   /// Number of tiles.
-  package var tiles: Int { (packed.panels + Self.tilePanels - 1) / Self.tilePanels }
+  package var tiles: Int { tileErrors.count }
 
   /// Panels of tile `index`.
   package func panels(ofTile index: Int) -> Range<Int> {
@@ -55,7 +55,10 @@ package struct WordMatrix: Sendable {
     let count = errors.count
     exact = try PlainMatrix(rows, rows: count, columns: width, storage: .float32)
     packed = try PackedMatrix(panels, rows: count, columns: width, group: Self.group(width: width))
-    largestError = errors.max() ?? 0
+    let words = Self.tilePanels * PackedMatrix.panelRows
+    tileErrors = stride(from: 0, to: count, by: words).map { start in
+      errors[start..<min(start + words, count)].max() ?? 0
+    }
   }
 
   /// A matrix in memory.
