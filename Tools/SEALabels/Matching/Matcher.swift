@@ -7,9 +7,10 @@ package import SEATensor
 /// Finds for each patch the words with the highest positive scores.
 ///
 /// The integer product of a tile of words with some patches leaves approximate scores in cache. A score
-/// is off by at most `‖v‖ · ‖w − w'‖ + ‖v − v'‖ · ‖w'‖`, where a prime marks what int8 keeps; only words
-/// that could still be among the best are then scored in f32. So the result is exactly that of scoring
-/// every word in f32, and it is the same for any number of threads.
+/// is off by at most `‖v‖ · ‖w − w'‖ + ‖v − v'‖ · ‖w'‖`, where w is a word without the mean of all words,
+/// whose share of the score is known, and a prime marks what int8 keeps. Only words that could still be
+/// among the best are then scored in f32. So the result is exactly that of scoring every word in f32,
+/// and it is the same for any number of threads.
 package struct Matcher: Sendable {
   /// The words.
   package let words: WordMatrix
@@ -53,6 +54,7 @@ package struct Matcher: Sendable {
       words: words,
       patches: signed,
       quantized: try QuantizedPatches(signed, group: words.packed.group, with: execution.kernels),
+      offsets: words.offsets(signed),
       block: block,
       result: result,
       scratch: try (0..<execution.pool.threads).map { _ throws(FileError) in
@@ -210,6 +212,8 @@ private struct MatchWork: ParallelWork {
   let words: WordMatrix
   let patches: MatrixView<Float>
   let quantized: QuantizedPatches
+  /// What the words' centre adds to the scores of each patch.
+  let offsets: [Float]
   let block: Int
   let result: PatchMatches
   let scratch: [MatchScratch]
@@ -234,9 +238,10 @@ private struct MatchWork: ParallelWork {
         into: scores
       )
       let error = words.tileErrors[tile]
+      let length = words.tileLengths[tile] + error
       for (index, row) in rows.enumerated() {
-        let margin = error + quantized.errors[row] * (1 + error) + Self.rounding
-        scratch.thresholds[0, index] = result.limit(row) - margin
+        let margin = error + quantized.errors[row] * length + Self.rounding
+        scratch.thresholds[0, index] = result.limit(row) - offsets[row] - margin
       }
       let count = kernels.select(scores, above: scratch.thresholds, into: scratch.positions)
       score(count, first: first, columns: matrix.rows, rows: rows, scratch)
