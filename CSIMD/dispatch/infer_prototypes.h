@@ -19,6 +19,16 @@
 #include "../include/csimd_infer_ops.inc"
 #undef CSIMD_OP
 
+void csimd_pair_attention__avx512bf16(const csimd_pair_attention_args *args);
+void csimd_pair_store__avx512bf16(const float *k,
+                                  const float *v,
+                                  size_t stride,
+                                  size_t tokens,
+                                  size_t head_dim,
+                                  size_t first,
+                                  uint16_t *keys,
+                                  uint16_t *values);
+
 #endif
 
 #if defined(__aarch64__)

@@ -28,6 +28,18 @@ static const csimd_infer_table avx512vnni_table = {
 #undef CSIMD_OP
 };
 
+// The same but for one operation, for processors that multiply bf16.
+#define csimd_pair_attention__avx512vnni csimd_pair_attention__avx512bf16
+
+static const csimd_infer_table avx512bf16_table = {
+    .isa = csimd_isa_avx512vnni,
+#define CSIMD_OP(result, name, arguments) .name = csimd_##name##__avx512vnni,
+#include "../include/csimd_infer_ops.inc"
+#undef CSIMD_OP
+};
+
+#undef csimd_pair_attention__avx512vnni
+
 #endif
 
 #if defined(__aarch64__)
@@ -44,6 +56,8 @@ static const csimd_infer_table avx512vnni_table = {
 #define csimd_bf16_gemm__neoni8mm csimd_bf16_gemm__neondot
 #define csimd_attention__neoni8mm csimd_attention__neondot
 #define csimd_kv_store__neoni8mm csimd_kv_store__neondot
+#define csimd_pair_attention__neoni8mm csimd_pair_attention__neondot
+#define csimd_pair_store__neoni8mm csimd_pair_store__neondot
 #define csimd_layer_norm__neoni8mm csimd_layer_norm__neondot
 #define csimd_rms_norm__neoni8mm csimd_rms_norm__neondot
 #define csimd_activate__neoni8mm csimd_activate__neondot
@@ -81,7 +95,7 @@ const csimd_infer_table *csimd_infer_table_for(csimd_isa isa) {
     case csimd_isa_avx2:
       return &avx2_table;
     case csimd_isa_avx512vnni:
-      return &avx512vnni_table;
+      return csimd_bf16_available() ? &avx512bf16_table : &avx512vnni_table;
 #elif defined(__aarch64__)
     case csimd_isa_neondot:
       return &neondot_table;

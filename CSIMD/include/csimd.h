@@ -114,6 +114,28 @@ typedef struct csimd_attention_args {
 /// Floats of scratch that one attention call needs.
 size_t csimd_attention_scratch(size_t keys, size_t head_dim);
 
+/// Queries of one head that see every key, with keys and values in bf16, see
+/// pair_attention/pair_layout.h.
+typedef struct csimd_pair_attention_args {
+  const float *q;     // [queries, q_stride]
+  const uint16_t *k;  // csimd_pair_keys_size(keys, head_dim) values
+  const uint16_t *v;  // csimd_pair_values_size(keys, head_dim) values
+  float *out;         // [queries, out_stride]; may be q
+  float *scratch;     // csimd_pair_scratch(keys, head_dim) floats, 64-byte aligned
+  size_t q_stride, out_stride;
+  size_t queries;   // ≥ 1
+  size_t keys;      // ≥ 1
+  size_t head_dim;  // 1 … 256
+  float scale;      // multiplies q · k
+} csimd_pair_attention_args;
+
+/// bf16 values of room that the keys, and the values, of one head need.
+size_t csimd_pair_keys_size(size_t keys, size_t head_dim);
+size_t csimd_pair_values_size(size_t keys, size_t head_dim);
+
+/// Floats of scratch that one pair_attention call needs.
+size_t csimd_pair_scratch(size_t keys, size_t head_dim);
+
 // MARK: - The inference table
 
 // Every operation gives the same bits on every instruction set: sums run in a fixed order over

@@ -217,6 +217,34 @@ CSIMD_INLINE v16 v16_from_bf16(__m256i x) {
                _mm256_castsi256_ps(_mm256_slli_epi32(high, 16))};
 }
 
+CSIMD_INLINE __m256 v8_pair_low(__m256 pair) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pair), 16));
+}
+
+CSIMD_INLINE __m256 v8_pair_high(__m256 pair) {
+  return _mm256_and_ps(pair, _mm256_castsi256_ps(_mm256_set1_epi32(-65536)));
+}
+
+CSIMD_INLINE __m256 v8_pair_join(__m256 low, __m256 high) {
+  __m256i first = _mm256_srli_epi32(_mm256_castps_si256(low), 16);
+  return _mm256_castsi256_ps(_mm256_or_si256(first, _mm256_castps_si256(high)));
+}
+
+/// The first bf16 of each lane's pair, as f32.
+CSIMD_INLINE v16 v16_pair_low(v16 pair) {
+  return (v16){v8_pair_low(pair.low), v8_pair_low(pair.high)};
+}
+
+/// The second bf16 of each lane's pair, as f32.
+CSIMD_INLINE v16 v16_pair_high(v16 pair) {
+  return (v16){v8_pair_high(pair.low), v8_pair_high(pair.high)};
+}
+
+/// Pairs of values that are bf16 already.
+CSIMD_INLINE v16 v16_pair_join(v16 low, v16 high) {
+  return (v16){v8_pair_join(low.low, high.low), v8_pair_join(low.high, high.high)};
+}
+
 /// Eight bf16 in the low halves of 32-bit lanes.
 CSIMD_INLINE __m256i v8_to_bf16(__m256 x) {
   __m256i bits = _mm256_castps_si256(x);

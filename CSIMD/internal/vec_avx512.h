@@ -166,6 +166,22 @@ CSIMD_INLINE __m256i v16_to_bf16(v16 x) {
   return _mm512_cvtepi32_epi16(_mm512_srli_epi32(result, 16));
 }
 
+/// The first bf16 of each lane's pair, as f32.
+CSIMD_INLINE v16 v16_pair_low(v16 pair) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pair), 16));
+}
+
+/// The second bf16 of each lane's pair, as f32.
+CSIMD_INLINE v16 v16_pair_high(v16 pair) {
+  return _mm512_and_ps(pair, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)));
+}
+
+/// Pairs of values that are bf16 already.
+CSIMD_INLINE v16 v16_pair_join(v16 low, v16 high) {
+  __m512i first = _mm512_srli_epi32(_mm512_castps_si512(low), 16);
+  return _mm512_castsi512_ps(_mm512_or_si512(first, _mm512_castps_si512(high)));
+}
+
 CSIMD_INLINE v16 v16_from_f16(__m256i x) {
   return _mm512_cvtph_ps(x);
 }

@@ -299,6 +299,38 @@ CSIMD_INLINE v16 v16_from_bf16(v16_bits16 x) {
                 vreinterpretq_f32_u32(vshll_high_n_u16(x.high, 16))}};
 }
 
+/// The first bf16 of each lane's pair, as f32.
+CSIMD_INLINE v16 v16_pair_low(v16 pair) {
+  v16 low;
+  CSIMD_UNROLL
+  for (int i = 0; i < 4; i++) {
+    low.q[i] = vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(pair.q[i]), 16));
+  }
+  return low;
+}
+
+/// The second bf16 of each lane's pair, as f32.
+CSIMD_INLINE v16 v16_pair_high(v16 pair) {
+  v16 high;
+  uint32x4_t mask = vdupq_n_u32(0xffff0000);
+  CSIMD_UNROLL
+  for (int i = 0; i < 4; i++) {
+    high.q[i] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(pair.q[i]), mask));
+  }
+  return high;
+}
+
+/// Pairs of values that are bf16 already.
+CSIMD_INLINE v16 v16_pair_join(v16 low, v16 high) {
+  v16 pair;
+  CSIMD_UNROLL
+  for (int i = 0; i < 4; i++) {
+    uint32x4_t first = vshrq_n_u32(vreinterpretq_u32_f32(low.q[i]), 16);
+    pair.q[i] = vreinterpretq_f32_u32(vorrq_u32(first, vreinterpretq_u32_f32(high.q[i])));
+  }
+  return pair;
+}
+
 CSIMD_INLINE v16 v16_from_f16(v16_bits16 x) {
   float16x8_t low = vreinterpretq_f16_u16(x.low), high = vreinterpretq_f16_u16(x.high);
   return (v16){{vcvt_f32_f16(vget_low_f16(low)),

@@ -11,6 +11,9 @@ package struct EncoderBlock: Sendable {
   /// Sizes of the block.
   package let shape: BlockShape
 
+  /// Weights in f32: attention deserves f32 too.
+  package var isExact: Bool { q.weight.isExact }
+
   let activation: Activation
   let norm1: Normalization
   let q: Linear
@@ -83,16 +86,29 @@ package struct EncoderBlock: Sendable {
   /// - Parameters:
   ///   - rows: `[rows, hidden]`, in place.
   ///   - store: room for the keys and values of the rows; its content is replaced.
+  ///   - pairs: room for them in bf16: where it is given, attention runs in bf16.
   ///   - scratch: working memory with room for the rows.
   ///   - execution: kernels and threads.
   /// - Throws: `RuntimeError.weights` when streamed weights cannot be read.
   package func run(
     _ rows: MatrixView<Float>,
     store: KeyValueStore,
+    pairs: PairStore? = nil,
     scratch: BlockScratch,
     on execution: Execution
   ) throws(RuntimeError) {
     try run(rows, scratch: scratch, on: execution) { queries, keys, values in
+      if let pairs {
+        execution.attend(
+          queries,
+          keys,
+          values,
+          shape: shape.attention,
+          store: pairs,
+          scratch: scratch.scores
+        )
+        return
+      }
       execution.attend(
         queries,
         keys,

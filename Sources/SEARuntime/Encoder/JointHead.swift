@@ -58,7 +58,13 @@ package final class JointHead: Sendable {
   ) throws(RuntimeError) -> JointFeatures {
     let rows = scratch.rows
     for (index, block) in blocks.enumerated() {
-      try block.run(rows, store: scratch.store, scratch: scratch.block, on: execution)
+      try block.run(
+        rows,
+        store: scratch.store,
+        pairs: scratch.pairs,
+        scratch: scratch.block,
+        on: execution
+      )
       tracing?.record(.visionHidden(block: encoder.selection.layer + index + 1), rows)
     }
     let features: JointFeatures

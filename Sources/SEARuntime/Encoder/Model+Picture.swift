@@ -34,7 +34,7 @@ extension Model {
     on execution: Execution
   ) throws(RuntimeError) -> MatrixView<Float> {
     let encoder = try requireEncoder()
-    let scratch = try EncoderScratch(encoder.encoder, threads: execution.pool.threads)
+    let scratch = try encoder.scratch(for: execution)
     defer { encoder.release() }
     return try encoder.encode(pixels, scratch: scratch, tracing: tracing, on: execution)
   }
@@ -56,7 +56,7 @@ extension Model {
     guard let joint = encoder.joint else {
       throw .missingPart(name: "joint space", model: path)
     }
-    let scratch = try EncoderScratch(encoder.encoder, threads: execution.pool.threads)
+    let scratch = try encoder.scratch(for: execution)
     defer { encoder.release() }
     return try encoder.encode(
       pixels,

@@ -41,7 +41,13 @@ extension VisionEncoder {
     try embed(pixels, scratch: scratch, on: execution)
     func run(_ range: Range<Int>) throws(RuntimeError) {
       for block in all[range] {
-        try block.run(rows, store: scratch.store, scratch: scratch.block, on: execution)
+        try block.run(
+          rows,
+          store: scratch.store,
+          pairs: scratch.pairs,
+          scratch: scratch.block,
+          on: execution
+        )
       }
     }
     switch form {

@@ -39,6 +39,17 @@ package final class VisionEncoder: Sendable {
     pages = weights.pages(under: "vision.")
   }
 
+  /// Working memory that suits the weights: exact ones get attention in f32, others in bf16.
+  ///
+  /// - Throws: `RuntimeError.file` when memory cannot be had.
+  package func scratch(for execution: Execution) throws(RuntimeError) -> EncoderScratch {
+    try EncoderScratch(
+      encoder,
+      threads: execution.pool.threads,
+      isExact: blocks.first?.isExact ?? true
+    )
+  }
+
   /// Gives the pages of mapped weights back to the system.
   package func release() { pages?.release() }
 
@@ -79,7 +90,13 @@ package final class VisionEncoder: Sendable {
     let rows = scratch.rows
     tracing?.record(.visionHidden(block: 0), rows)
     for index in blocks.indices {
-      try blocks[index].run(rows, store: scratch.store, scratch: scratch.block, on: execution)
+      try blocks[index].run(
+        rows,
+        store: scratch.store,
+        pairs: scratch.pairs,
+        scratch: scratch.block,
+        on: execution
+      )
       tracing?.record(.visionHidden(block: index + 1), rows)
     }
   }
@@ -138,6 +155,8 @@ package final class EncoderScratch {
   package let rows: MatrixView<Float>
   /// Room for the keys and values of one block.
   package let store: KeyValueStore
+  /// Room for them in bf16; nil: attention runs in f32.
+  package let pairs: PairStore?
   /// Working memory of the blocks.
   package let block: BlockScratch
 
@@ -153,8 +172,16 @@ package final class EncoderScratch {
 
   /// Allocates the memory.
   ///
+  /// - Parameters:
+  ///   - encoder: sizes.
+  ///   - threads: threads of the execution.
+  ///   - isExact: attention runs in f32.
   /// - Throws: `RuntimeError.file` when memory cannot be had.
-  package init(_ encoder: EncoderDescription, threads: Int) throws(RuntimeError) {
+  package init(
+    _ encoder: EncoderDescription,
+    threads: Int,
+    isExact: Bool = true
+  ) throws(RuntimeError) {
     var plan = ScratchPlan()
     let regions = Regions(in: &plan, encoder, threads: threads)
     let buffer = try AlignedBuffer(plan)
@@ -168,6 +195,16 @@ package final class EncoderScratch {
       capacity: encoder.rows,
       type: .float32
     )
+    pairs =
+      isExact
+      ? nil
+      : PairStore(
+        buffer: buffer,
+        offset: regions.pairs.offset,
+        heads: encoder.heads,
+        headDim: encoder.headDim,
+        capacity: encoder.rows
+      )
     block = BlockScratch(regions.block, in: buffer)
     patchRoom = LinearRoom(buffer: buffer, scratch: regions.patchLinear, stream: block.stream)
   }
@@ -177,6 +214,7 @@ package final class EncoderScratch {
     let patches: ScratchSlot<Float>
     let patchLinear: LinearScratch
     let store: ScratchSlot<UInt8>
+    let pairs: ScratchSlot<UInt8>
     let block: BlockRegions
 
     init(in plan: inout ScratchPlan, _ encoder: EncoderDescription, threads: Int) {
@@ -194,6 +232,13 @@ package final class EncoderScratch {
           headDim: encoder.headDim,
           capacity: encoder.rows,
           type: .float32
+        )
+      )
+      pairs = plan.reserve(
+        count: PairStore.byteCount(
+          heads: encoder.heads,
+          headDim: encoder.headDim,
+          capacity: encoder.rows
         )
       )
       block = BlockRegions(

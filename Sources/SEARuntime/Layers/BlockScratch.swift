@@ -116,7 +116,11 @@ package struct BlockRegions: Sendable {
     let angles = shape.isRotary ? tokens * (shape.attention.headDim / 2) : 0
     cosines = plan.reserve(count: angles)
     sines = plan.reserve(count: angles)
-    let width = Kernels.attentionScratch(keys: keys, headDim: shape.attention.headDim)
+    let headDim = shape.attention.headDim
+    let width = max(
+      Kernels.attentionScratch(keys: keys, headDim: headDim),
+      shape.attention.isCausal ? 0 : Kernels.pairScratch(keys: keys, headDim: headDim)
+    )
     scoreWidth = (width + 15) / 16 * 16
     scores = plan.reserve(count: scoreWidth * threads)
   }

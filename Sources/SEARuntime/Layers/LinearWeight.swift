@@ -71,6 +71,15 @@ package enum LinearWeight: Sendable {
     }
   }
 
+  /// Every value is the f32 value that was stored.
+  var isExact: Bool {
+    switch self {
+    case .packed: false
+    case .plain(let matrix): matrix.storage == .float32
+    case .streamed: true
+    }
+  }
+
   /// The layer's weights are unpacked when several tokens multiply them.
   var isUnpacked: Bool {
     guard case .packed(let matrix) = self else { return false }

@@ -124,7 +124,7 @@ extension ParityComparison {
     let stored = try file.requireEncoder()
     let threads = execution.pool.threads
     let sourceScratch = try EncoderScratch(encoder, threads: threads)
-    let fileScratch = try EncoderScratch(encoder, threads: threads)
+    let fileScratch = try stored.scratch(for: execution)
     try source.embed(pixels, scratch: sourceScratch, on: execution)
     try stored.embed(pixels, scratch: fileScratch, on: execution)
     release("vision.patch")
@@ -139,6 +139,7 @@ extension ParityComparison {
       try stored.blocks[index].run(
         fileScratch.rows,
         store: fileScratch.store,
+        pairs: fileScratch.pairs,
         scratch: fileScratch.block,
         on: execution
       )
