@@ -146,7 +146,8 @@ import Testing
         expectSameBits(results[1].0.saved, results[0].0.saved, "maxima and sums")
         expectSameBits(results[1].1.p, results[0].0.p, "recomputed")
         expectSameBits(results[1].2, results[0].2, "gradients")
-        for row in 0..<queries {
+        // Of fewer keys than queries the window shows the last queries none.
+        for row in 0..<queries where keys >= queries || window == 0 {
           let sum = results[0].0.p[row * stride..<row * stride + keys].reduce(0, +)
           #expect(abs(sum - 1) < 1e-5)
         }

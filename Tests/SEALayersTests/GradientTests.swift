@@ -179,7 +179,7 @@ import Testing
     try check.run()
   }
 
-  @Test func attentionLongerThanABlockKeepsItsBits() throws {
+  @Test func attentionLongerThanABlockMeetsDoublePrecision() throws {
     // 400 queries take three blocks; each position must see what it would see alone.
     var random = SeededRandom(seed: 5)
     let context = LayerContext(try execution())

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text and picture towers: references forward, differences backward.
 
-import SEACheckpoint
 import SEALayers
 import SEAModel
 import SEATensor
@@ -88,21 +87,21 @@ import Testing
     try check.run(limit: 10)
   }
 
-  @Test func clipMeetsItsReference() throws {
-    let folder = Fixtures.path("SEARuntimeTests", "clip-tiny")
-    let reference = try Reference(folder + "/reference.safetensors")
-    let source = try SourceModel(path: folder)
+  @Test(arguments: ["clip-tiny", "siglip-tiny"]) func referencesAreMet(_ name: String) throws {
+    let source = try HubTowers(Fixtures.path("SEARuntimeTests", name))
+    let reference = source.reference
     let parameters = try ParameterSet(source.model, options: TrainingOptions(trained: []))
     let context = LayerContext(try execution())
     try parameters.load(from: source, with: context.execution.kernels.inference)
     let tower = try TextTower(try #require(source.model.textTower), in: parameters)
     let width = try #require(reference.shapes["word_ids"]?.last)
-    let lengths = try reference["word_lens"].map { Int($0) }
-    let words = try reference["word_ids"]
-    let texts = lengths.enumerated().map { index, length in
-      words[index * width..<index * width + length].map { Int32($0) }
+    let words = try reference["word_ids"].map { Int32($0) }
+    let texts = stride(from: 0, to: words.count, by: width).map { start -> [Int32] in
+      let row = words[start..<start + width]
+      // SigLIP's end fills words up; CLIP's largest id ends them whatever follows.
+      return source.isCLIP ? Array(row) : Array(row.prefix { $0 != 1 }) + [1]
     }
-    let points = try MatrixView<Float>(rows: texts.count, columns: 40)
+    let points = try MatrixView<Float>(rows: texts.count, columns: tower.tower.jointWidth)
     try tower.forward(
       try tower.batch(texts),
       mode: .keep,
@@ -118,11 +117,10 @@ import Testing
       "texts"
     )
 
-    let encoder = try #require(source.model.encoder)
-    let pictures = try PictureTower(encoder, in: parameters)
+    let pictures = try PictureTower(try #require(source.model.encoder), in: parameters)
     let pixels = try reference["pixel_values"]
     let count = pixels.count / 2
-    let images = try MatrixView<Float>(rows: 2, columns: 40)
+    let images = try MatrixView<Float>(rows: 2, columns: points.columns)
     try pictures.forward(
       [Array(pixels[..<count]), Array(pixels[count...])],
       mode: .keep,
@@ -132,35 +130,7 @@ import Testing
     )
     expectClose(
       images.array(),
-      try reference["image_embeds"],
-      relative: 0,
-      absolute: 5e-4,
-      "pictures"
-    )
-  }
-
-  @Test func sigLIPMeetsItsReference() throws {
-    let folder = Fixtures.path("SEARuntimeTests", "siglip-tiny")
-    let reference = try Reference(folder + "/reference.safetensors")
-    let source = try SourceModel(path: folder)
-    let parameters = try ParameterSet(source.model, options: TrainingOptions(trained: []))
-    let context = LayerContext(try execution())
-    try parameters.load(from: source, with: context.execution.kernels.inference)
-    let encoder = try #require(source.model.encoder)
-    let pictures = try PictureTower(encoder, in: parameters)
-    let pixels = try reference["pixel_values"]
-    let count = pixels.count / 2
-    let images = try MatrixView<Float>(rows: 2, columns: encoder.hidden)
-    try pictures.forward(
-      [Array(pixels[..<count]), Array(pixels[count...])],
-      mode: .keep,
-      isFinal: true,
-      into: images,
-      context
-    )
-    expectClose(
-      images.array(),
-      try reference["pooler_output"],
+      try reference[source.isCLIP ? "image_embeds" : "pooler_output"],
       relative: 0,
       absolute: 5e-4,
       "pictures"

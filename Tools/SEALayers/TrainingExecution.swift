@@ -56,19 +56,17 @@ package struct TrainingExecution {
     isExact: Bool = false
   ) {
     let isWide = c.columns >= c.rows
-    // Whole register tiles; enough rows or columns that packing the other operand again is cheap.
-    let (length, unit, grain) = isWide ? (c.columns, 64, 256) : (c.rows, 12, 192)
-    let pieces = pool.threads == 1 ? 1 : min(max(length / grain, 1), pool.threads * 4)
+    // Whole register tiles; enough rows or columns that packing the other operand again is cheap: a
+    // kernel packs it once for each 512 columns anyway.
+    let (length, unit, grain) = isWide ? (c.columns, 64, 512) : (c.rows, 12, 384)
     let units = (length + unit - 1) / unit
+    // A product that takes a millisecond is worth every thread.
+    let isLarge = c.rows * c.columns >= (1 << 26) / max(a.columns, 1)
+    let fewest = isLarge ? min(pool.threads, units) : 1
+    let pieces = min(max(length / grain, fewest, 1), pool.threads == 1 ? 1 : pool.threads * 4)
     parallel(pieces) { piece, worker in
-      let range =
-        min(
-          units * piece / pieces * unit,
-          length
-        )..<min(
-          units * (piece + 1) / pieces * unit,
-          length
-        )
+      let first = min(units * piece / pieces * unit, length)
+      let range = first..<min(units * (piece + 1) / pieces * unit, length)
       guard !range.isEmpty else { return }
       kernels.multiply(
         isWide ? a : a.rows(range),

@@ -26,6 +26,10 @@ struct Reference {
       values[info.name] = (0..<bytes.count / info.type.size).map { index in
         switch info.type {
         case .int32: Float(bytes.loadLittleEndian(at: index * 4, as: Int32.self))
+        case .bfloat16:
+          Float(
+            bitPattern: UInt32(bytes.loadLittleEndian(at: index * 2, as: UInt16.self)) << 16
+          )
         default: Float(bitPattern: bytes.loadLittleEndian(at: index * 4, as: UInt32.self))
         }
       }
