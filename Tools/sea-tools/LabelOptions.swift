@@ -10,7 +10,10 @@ import SEALabels
 struct LabelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Patch features: raw, maskclip, surgery or map_value (default: raw for CLIP, map_value for SigLIP).",
+      """
+      Patch features: raw, maskclip, surgery or map_value (default: raw for CLIP, \
+      map_value for SigLIP).
+      """,
       valueName: "kind"
     ),
     transform: Checked.choice(FeatureKind.allCases.map { ($0.rawValue, $0) })
@@ -28,7 +31,10 @@ struct LabelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Sign of a score: auto (by the rank of caption words, else the table), neg or pos.",
+      """
+      Sign of a score: auto (by the rank of caption words, else the table), neg or pos \
+      (default: auto).
+      """,
       valueName: "sign"
     ),
     transform: Checked.choice(SignChoice.allCases.map { ($0.rawValue, $0) })
@@ -38,7 +44,7 @@ struct LabelOptions: ParsableArguments {
   @Option(
     name: .customLong("top-n"),
     parsing: .unconditional,
-    help: ArgumentHelp("Words of a patch at most.", valueName: "n"),
+    help: ArgumentHelp("Words of a patch at most (default: 10).", valueName: "n"),
     transform: Checked.integer(1...Matcher.maximumTopN)
   )
   var topN = 10
@@ -47,7 +53,10 @@ struct LabelOptions: ParsableArguments {
     name: .customLong("prompt-set"),
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Sentences around a word: bare, photo, surgery85 or a file with one '{}' a line.",
+      """
+      Sentences around a word: bare, photo, surgery85 or a file with one '{}' a line \
+      (default: bare).
+      """,
       valueName: "name"
     ),
     transform: Checked.text
@@ -66,7 +75,10 @@ struct LabelOptions: ParsableArguments {
   var recipe: String?
 
   @Option(
-    help: ArgumentHelp("How weights are stored: f32, bf16 or int8.", valueName: "type"),
+    help: ArgumentHelp(
+      "How weights are stored: f32, bf16 or int8 (default: bf16).",
+      valueName: "type"
+    ),
     transform: Checked.choice(LabelWeights.allCases.map { ($0.rawValue, $0) })
   )
   var weights = LabelWeights.bfloat16

@@ -64,17 +64,26 @@ struct Command {
     }
     posix_spawn_file_actions_addopen(&actions, 2, err, flags, 0o600)
 
+    // Threads of a test run block signals, and a child would inherit that.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
     let path = program.contains("/") ? program : "\(Fixtures.products)/\(program)"
     let environment = ["PATH": "/usr/local/bin:/usr/bin:/bin"].merging(environment) { $1 }
     var argv = ([path] + arguments).map { strdup($0) } + [nil]
     var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { (argv + envp).forEach { free($0) } }
     var process: pid_t = 0
-    var code = posix_spawn(&process, path, &actions, nil, &argv, &envp)
+    var code = posix_spawn(&process, path, &actions, &attributes, &argv, &envp)
     // A program that was just copied is busy until no child of another thread holds it open.
     for _ in 0..<1000 where code == ETXTBSY {
       usleep(1000)
-      code = posix_spawn(&process, path, &actions, nil, &argv, &envp)
+      code = posix_spawn(&process, path, &actions, &attributes, &argv, &envp)
     }
     guard code == 0 else { throw Failure(reason: "\(path): \(String(cString: strerror(code)))") }
     return Outcome(

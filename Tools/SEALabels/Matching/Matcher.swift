@@ -7,10 +7,10 @@ package import SEATensor
 /// Finds for each patch the words with the highest positive scores.
 ///
 /// The integer product of a tile of words with some patches leaves approximate scores in cache. A score
-/// is off by at most `m = ‖v‖ · ‖w − w'‖ + ‖v − v'‖ · ‖w'‖`, where a prime marks what int8 keeps. A word
-/// whose approximate score is 2m below the n-th best one so far cannot be among the best; the others
-/// are kept, and at the end those are scored in f32 that still can be. So the result is exactly that of
-/// scoring every word in f32, and it is the same for any number of threads.
+/// is off by at most `‖v‖ · ‖w − w'‖ + ‖v − v'‖ · ‖w'‖`, where w is a word without the mean of all words,
+/// whose share of the score is known, and a prime marks what int8 keeps. Only words that could still be
+/// among the best are then scored in f32. So the result is exactly that of scoring every word in f32,
+/// and it is the same for any number of threads.
 package struct Matcher: Sendable {
   /// The words.
   package let words: WordMatrix
@@ -54,10 +54,11 @@ package struct Matcher: Sendable {
       words: words,
       patches: signed,
       quantized: try QuantizedPatches(signed, group: words.packed.group, with: execution.kernels),
+      offsets: words.offsets(signed),
       block: block,
       result: result,
       scratch: try (0..<execution.pool.threads).map { _ throws(FileError) in
-        try MatchScratch(rows: block, topN: topN)
+        try MatchScratch(rows: block)
       }
     )
     execution.pool.run(work, pieces: (patches.rows + block - 1) / block)
@@ -75,7 +76,7 @@ package struct Matcher: Sendable {
       quantized: try QuantizedPatches(patches, group: words.packed.group, with: execution.kernels),
       block: block,
       scratch: try (0..<execution.pool.threads).map { _ throws(FileError) in
-        try MatchScratch(rows: block, topN: topN)
+        try MatchScratch(rows: block)
       }
     )
     execution.pool.run(work, pieces: (patches.rows + block - 1) / block)
@@ -189,18 +190,19 @@ struct QuantizedPatches: Sendable {
 
 /// Memory of one thread.
 private struct MatchScratch: Sendable {
-  /// Approximate scores of a tile.
   let scores: MatrixView<Float>
   let thresholds: MatrixView<Float>
   let positions: MatrixView<UInt32>
-  let candidates: MatchCandidates
+  let chosen: MatrixView<UInt32>
+  let exact: MatrixView<Float>
 
-  init(rows: Int, topN: Int) throws(FileError) {
+  init(rows: Int) throws(FileError) {
     let columns = WordMatrix.tilePanels * PackedMatrix.panelRows
     scores = try MatrixView(rows: rows, columns: columns)
     thresholds = try MatrixView(rows: 1, columns: rows)
     positions = try MatrixView(rows: 1, columns: rows * columns)
-    candidates = try MatchCandidates(rows: rows, topN: topN)
+    chosen = try MatrixView(rows: 1, columns: columns)
+    exact = try MatrixView(rows: 1, columns: columns)
   }
 }
 
@@ -210,6 +212,8 @@ private struct MatchWork: ParallelWork {
   let words: WordMatrix
   let patches: MatrixView<Float>
   let quantized: QuantizedPatches
+  /// What the words' centre adds to the scores of each patch.
+  let offsets: [Float]
   let block: Int
   let result: PatchMatches
   let scratch: [MatchScratch]
@@ -221,10 +225,6 @@ private struct MatchWork: ParallelWork {
     let rows = piece * block..<min((piece + 1) * block, patches.rows)
     let activations = quantized.activations.rows(rows)
     let scratch = scratch[worker]
-    let candidates = scratch.candidates
-    let error = words.largestError
-    let margins = rows.map { error + quantized.errors[$0] * (1 + error) + Self.rounding }
-    candidates.clear()
     for tile in 0..<words.tiles {
       let panels = words.panels(ofTile: tile)
       let first = panels.lowerBound * PackedMatrix.panelRows
@@ -237,45 +237,46 @@ private struct MatchWork: ParallelWork {
         bias: nil,
         into: scores
       )
+      let error = words.tileErrors[tile]
+      let length = words.tileLengths[tile] + error
       for (index, row) in rows.enumerated() {
-        scratch.thresholds[0, index] = max(
-          candidates.limit(index) - 2 * margins[index],
-          result.limit(row) - margins[index]
-        )
+        let margin = error + quantized.errors[row] * length + Self.rounding
+        scratch.thresholds[0, index] = result.limit(row) - offsets[row] - margin
       }
       let count = kernels.select(scores, above: scratch.thresholds, into: scratch.positions)
-      for next in 0..<count {
-        let position = Int(scratch.positions[0, next])
-        let (index, column) = (position / matrix.rows, position % matrix.rows)
-        if candidates.isFull(index) { settle(index, rows.lowerBound + index, margins, candidates) }
-        candidates.add(UInt32(first + column), scores[index, column], row: index)
-      }
+      score(count, first: first, columns: matrix.rows, rows: rows, scratch)
     }
-    for (index, row) in rows.enumerated() { settle(index, row, margins, candidates) }
   }
 
-  /// Scores the candidates of a patch in f32: the best of them first, then those that can still be
-  /// better than what these leave.
-  private func settle(_ index: Int, _ row: Int, _ margins: [Float], _ candidates: MatchCandidates) {
-    let best = candidates.limit(index)
-    candidates.take(index) { $0 >= best }
-    score(row, candidates)
-    let limit = result.limit(row) - margins[index]
-    candidates.take(index) { $0 < best && $0 >= limit }
-    score(row, candidates)
-    candidates.clear(index)
-  }
-
-  private func score(_ row: Int, _ candidates: MatchCandidates) {
-    let exact = candidates.exact.columns(0..<candidates.taken)
-    kernels.multiply(
-      patches.rows(row..<row + 1),
-      words.exact,
-      chosen: candidates.chosen,
-      into: exact
-    )
-    for place in 0..<candidates.taken {
-      result.insert(candidates.chosen[0, place], exact[0, place], patch: row)
+  /// Scores what was selected, patch by patch, in f32.
+  private func score(
+    _ count: Int,
+    first: Int,
+    columns: Int,
+    rows: Range<Int>,
+    _ scratch: MatchScratch
+  ) {
+    var next = 0
+    while next < count {
+      let patch = Int(scratch.positions[0, next]) / columns
+      var chosen = 0
+      while next < count, Int(scratch.positions[0, next]) / columns == patch {
+        let column = Int(scratch.positions[0, next]) - patch * columns
+        scratch.chosen[0, chosen] = UInt32(first + column)
+        chosen += 1
+        next += 1
+      }
+      let row = rows.lowerBound + patch
+      let exact = scratch.exact.columns(0..<chosen)
+      kernels.multiply(
+        patches.rows(row..<row + 1),
+        words.exact,
+        chosen: scratch.chosen,
+        into: exact
+      )
+      for index in 0..<chosen where exact[0, index] >= result.limit(row) {
+        result.insert(scratch.chosen[0, index], exact[0, index], patch: row)
+      }
     }
   }
 }

@@ -28,6 +28,7 @@ package struct WordExtremes: Sendable {
         group: words.packed.group,
         with: execution.kernels
       ),
+      offsets: words.offsets(patches),
       scores: try (0..<execution.pool.threads).map { _ throws(FileError) in
         try MatrixView(rows: patches.rows, columns: columns)
       },
@@ -60,6 +61,7 @@ private struct ExtremesWork: ParallelWork {
   let kernels: Kernels
   let words: WordMatrix
   let quantized: QuantizedPatches
+  let offsets: [Float]
   let scores: [MatrixView<Float>]
   let extremes: MatrixView<Float>
 
@@ -78,9 +80,10 @@ private struct ExtremesWork: ParallelWork {
     var highest = [Float](repeating: -.infinity, count: matrix.rows)
     var lowest = [Float](repeating: .infinity, count: matrix.rows)
     for row in 0..<tile.rows {
+      let offset = offsets[row]
       tile.withRow(row) { scores in
         for index in scores.indices {
-          let score = scores[index]
+          let score = scores[index] + offset
           if score > highest[index] { highest[index] = score }
           if score < lowest[index] { lowest[index] = score }
         }

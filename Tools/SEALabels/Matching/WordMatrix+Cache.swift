@@ -16,7 +16,7 @@ package struct WordEmbedding {
   private static let chunk = 2048
 
   /// Version of the arithmetic and of the files.
-  private static let version = "1"
+  private static let version = "2"
 
   /// A task.
   package init(
@@ -69,17 +69,21 @@ package struct WordEmbedding {
       }
       try verify(file)
     }
-    let errors = try packed.bytes(of: WordMatrix.Tensor.errors)
-    guard errors.count == words.count * 4 else {
-      throw LabelError.labelFile(path: panels, problem: "made for another number of words")
+    func floats(_ name: String, _ count: Int) throws -> [Float] {
+      let bytes = try packed.bytes(of: name)
+      guard bytes.count == count * 4 else {
+        throw LabelError.labelFile(path: panels, problem: "\(name) are not \(count) values")
+      }
+      return (0..<count).map { index in
+        Float(bitPattern: bytes.loadLittleEndian(at: index * 4, as: UInt32.self))
+      }
     }
     return try WordMatrix(
       rows: exact.bytes(of: WordMatrix.Tensor.rows),
       panels: packed.bytes(of: WordMatrix.Tensor.panels),
-      errors: (0..<words.count).map { index in
-        Float(bitPattern: errors.loadLittleEndian(at: index * 4, as: UInt32.self))
-      },
-      width: encoder.jointWidth
+      errors: floats(WordMatrix.Tensor.errors, words.count),
+      lengths: floats(WordMatrix.Tensor.lengths, words.count),
+      center: floats(WordMatrix.Tensor.center, encoder.jointWidth)
     )
   }
 
@@ -114,34 +118,78 @@ package struct WordEmbedding {
       tensors: [SafetensorsTensor(WordMatrix.Tensor.rows, .float32, [words.count, width])],
       metadata: blank
     )
-    var panelsFile = try SafetensorsWriter(
-      path: panelsPath,
-      tensors: [
-        SafetensorsTensor(WordMatrix.Tensor.panels, .uint8, [panelBytes]),
-        SafetensorsTensor(WordMatrix.Tensor.errors, .float32, [words.count]),
-      ],
-      metadata: blank
-    )
-    var (rowsCRC, panelsCRC) = (CRC32C(), CRC32C())
-    var errors: [Float] = []
-    for start in stride(from: 0, to: words.count, by: Self.chunk) {
+    var rowsCRC = CRC32C()
+    var center = WordCenter(width: width)
+    for range in chunks {
       if isCancelled() { throw LabelError.cancelled }
-      let range = start..<min(start + Self.chunk, words.count)
       let directions = try directions(of: range)
+      center.add(directions)
       let bytes = Self.bytes(directions.array())
       rowsCRC.update(bytes.span)
       try rowsFile.write(bytes, to: WordMatrix.Tensor.rows)
-      let packing = try PanelPacking(directions, pool: execution.pool)
-      packing.bytes.withSpan { panelsCRC.update($0) }
-      try panelsFile.write(packing.bytes, to: WordMatrix.Tensor.panels)
-      errors += packing.errors
       progress(range.upperBound, words.count)
     }
-    let errorBytes = Self.bytes(errors)
-    panelsCRC.update(errorBytes.span)
-    try panelsFile.write(errorBytes, to: WordMatrix.Tensor.errors)
     try rowsFile.finish(metadata: metadata(rowsCRC.digits))
-    try panelsFile.finish(metadata: metadata(panelsCRC.digits))
+    try pack(rowsPath, center, panelBytes: panelBytes, to: panelsPath, metadata, isCancelled)
+  }
+
+  private var chunks: [Range<Int>] {
+    stride(from: 0, to: words.count, by: Self.chunk).map {
+      $0..<min($0 + Self.chunk, words.count)
+    }
+  }
+
+  /// Packs the rows of a finished file without their mean.
+  private func pack(
+    _ rowsPath: String,
+    _ center: WordCenter,
+    panelBytes: Int,
+    to path: String,
+    _ metadata: (String) -> [(key: String, value: String)],
+    _ isCancelled: () -> Bool
+  ) throws {
+    let width = encoder.jointWidth
+    let rows = try PlainMatrix(
+      SafetensorsFile(path: rowsPath).bytes(of: WordMatrix.Tensor.rows),
+      rows: words.count,
+      columns: width,
+      storage: .float32
+    )
+    var file = try SafetensorsWriter(
+      path: path,
+      tensors: [
+        SafetensorsTensor(WordMatrix.Tensor.panels, .uint8, [panelBytes]),
+        SafetensorsTensor(WordMatrix.Tensor.errors, .float32, [words.count]),
+        SafetensorsTensor(WordMatrix.Tensor.lengths, .float32, [words.count]),
+        SafetensorsTensor(WordMatrix.Tensor.center, .float32, [width]),
+      ],
+      metadata: metadata("00000000")
+    )
+    var crc = CRC32C()
+    var (errors, lengths): ([Float], [Float]) = ([], [])
+    for range in chunks {
+      if isCancelled() { throw LabelError.cancelled }
+      let part = try MatrixView<Float>(rows: range.count, columns: width)
+      for row in range {
+        let place = row - range.lowerBound
+        execution.kernels.unpack(rows, row: row, into: part.rows(place..<place + 1))
+      }
+      center.subtract(from: part)
+      let packing = try PanelPacking(part, pool: execution.pool)
+      packing.bytes.withSpan { crc.update($0) }
+      try file.write(packing.bytes, to: WordMatrix.Tensor.panels)
+      errors += packing.errors
+      lengths += packing.lengths
+    }
+    for (name, values) in [
+      (WordMatrix.Tensor.errors, errors), (WordMatrix.Tensor.lengths, lengths),
+      (WordMatrix.Tensor.center, center.mean),
+    ] {
+      let bytes = Self.bytes(values)
+      crc.update(bytes.span)
+      try file.write(bytes, to: name)
+    }
+    try file.finish(metadata: metadata(crc.digits))
   }
 
   /// The directions of some words: each sentence to length 1, their mean, and that to length 1.
