@@ -34,11 +34,11 @@ struct PretrainSession {
     kernels = try command.compute.kernels()
     pool = WorkerPool(threads: command.compute.threadCount)
     stage = command.stage
-    source = try SourceModel(path: command.model.llm, options: command.model.sourceOptions)
+    let source = try SourceModel(path: command.model.llm, options: command.model.sourceOptions)
     for path in source.openedPaths { console.explain("reads \(path.printable(limit: 4096))") }
     for line in source.inventory.lines { console.explain(line) }
     let isReplay = command.training.replay != nil
-    frozen = command.model.frozen ?? (isReplay ? .float32 : .bfloat16)
+    let frozen = command.model.frozen ?? (isReplay ? .float32 : .bfloat16)
     let precision = command.model.precision ?? (frozen == .float32 ? .float32 : .bfloat16)
     let layers = command.model.adapter ?? (source.model.adapter == nil ? 2 : nil)
     let model = source
@@ -46,7 +46,7 @@ struct PretrainSession {
       try StageParts(
         model,
         adapter: layers,
-        frozen: command.model.frozen ?? (isReplay ? .float32 : .bfloat16),
+        frozen: frozen,
         precision: precision,
         activations: activations,
         needsLanguage: !command.stage.alignmentOnly
@@ -59,6 +59,8 @@ struct PretrainSession {
       parts = try open(.recompute)
       plan = Self.plan(parts, command)
     }
+    self.source = source
+    self.frozen = frozen
     self.parts = parts
     for line in plan.lines {
       console.terminal.note("\(Self.padded(Quantity.bytes(line.bytes)))  \(line.what)")
