@@ -259,6 +259,7 @@ static void test_level(csimd_isa isa) {
   test_conversions();
   test_attention();
   test_store();
+  test_pairs();
   test_norms();
   test_activations();
   test_rotary();
