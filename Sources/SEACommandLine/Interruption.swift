@@ -22,7 +22,10 @@ package enum Interruption {
       )
       if !exchanged { _exit(status.rawValue) }
     }
-    for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, handler) }
+    let signals = [SIGINT, SIGTERM, SIGHUP]
+    for number in signals { signal(number, handler) }
+    // A parent may have started this process from a thread that blocks them.
+    System.unblock(signals)
   }
 
   /// How the process was asked to end, or nil.

@@ -17,6 +17,14 @@ package enum System {
     }
   }
 
+  /// Lets signals reach this process whatever mask its parent left it.
+  package static func unblock(_ signals: [Int32]) {
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for number in signals { unsafe sigaddset(&set, number) }
+    unsafe sigprocmask(SIG_UNBLOCK, &set, nil)
+  }
+
   /// Writes all of `bytes`.
   ///
   /// - Returns: 0, or the error number of the call that failed.
