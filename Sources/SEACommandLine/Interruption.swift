@@ -22,10 +22,10 @@ package enum Interruption {
       )
       if !exchanged { _exit(status.rawValue) }
     }
-    let numbers = [SIGINT, SIGTERM, SIGHUP]
-    for number in numbers { signal(number, handler) }
-    // Some programs start others with their own threads' blocked signals.
-    System.receive(numbers)
+    let signals = [SIGINT, SIGTERM, SIGHUP]
+    for number in signals { signal(number, handler) }
+    // A parent may have started this process from a thread that blocks them.
+    System.unblock(signals)
     System.endOnMissingPages()
   }
 

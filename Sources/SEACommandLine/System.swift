@@ -17,6 +17,14 @@ package enum System {
     }
   }
 
+  /// Lets signals reach this process whatever mask its parent left it.
+  package static func unblock(_ signals: [Int32]) {
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for number in signals { unsafe sigaddset(&set, number) }
+    unsafe sigprocmask(SIG_UNBLOCK, &set, nil)
+  }
+
   /// Writes all of `bytes`.
   ///
   /// - Returns: 0, or the error number of the call that failed.
@@ -219,14 +227,6 @@ package enum System {
   /// The value of an environment variable, or nil when it is not set.
   package static func environment(_ name: String) -> String? {
     unsafe getenv(name).map { unsafe String(cString: $0) }
-  }
-
-  /// Lets signals through that whoever started this process had blocked.
-  package static func receive(_ signals: [Int32]) {
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    for number in signals { unsafe sigaddset(&set, number) }
-    unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
   }
 
   /// Ends the process with a sentence and an exit code when a page of a mapped file cannot be had.

@@ -34,6 +34,31 @@ enum SeaTools {
     return process
   }
 
+  /// Waits until `condition` holds.
+  ///
+  /// - Throws: `Late` after a minute.
+  static func wait(until condition: () throws -> Bool) throws {
+    let deadline = Date(timeIntervalSinceNow: 60)
+    while try !condition() {
+      guard Date() < deadline else { throw Late() }
+      usleep(2000)
+    }
+  }
+
+  struct Late: Error {}
+
+  /// Sends a signal and waits for the end, which must come soon.
+  static func end(_ process: Process, by signal: Int32) throws {
+    kill(process.processIdentifier, signal)
+    do {
+      try wait { !process.isRunning }
+    } catch {
+      kill(process.processIdentifier, SIGKILL)
+      throw error
+    }
+    process.waitUntilExit()
+  }
+
   /// Runs to the end.
   @discardableResult
   static func run(

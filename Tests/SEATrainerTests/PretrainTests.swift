@@ -138,13 +138,12 @@ import Testing
 
   /// A limit on the size of files stands for a disk that is full.
   @Test func keepsTheOldStateWhenNothingCanBeWritten() throws {
-    let more = ["--epochs", "20", "--threads", "1"]
+    let more = ["--epochs", "40", "--keep", "1000", "--threads", "1"]
     try #require(SeaTools.run(arguments("whole", more), in: folder).status == 0)
     let process = try SeaTools.start(arguments("full", more), in: folder)
     let manifest = folder.path + "/full/checkpoints/step-00000003/manifest.json"
-    for _ in 0..<60_000 where !FileManager.default.fileExists(atPath: manifest) { usleep(500) }
-    kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
+    try SeaTools.wait { FileManager.default.fileExists(atPath: manifest) }
+    try SeaTools.end(process, by: SIGKILL)
     let before = try FileManager.default.contentsOfDirectory(
       atPath: folder.path + "/full/checkpoints"
     )
@@ -166,15 +165,16 @@ import Testing
     #expect(try states("full") == states("whole"))
   }
 
+  /// The first line of the log says that steps are being made.
+  private func waitForSteps() throws {
+    let log = folder.path + "/run/metrics.jsonl"
+    try SeaTools.wait { (FileManager.default.contents(atPath: log)?.count ?? 0) > 0 }
+  }
+
   @Test func savesWhenInterrupted() throws {
     let process = try SeaTools.start(arguments("run", ["--epochs", "2000"]), in: folder)
-    // The first line of the log says that steps are being made.
-    let log = folder.path + "/run/metrics.jsonl"
-    for _ in 0..<600 where (FileManager.default.contents(atPath: log)?.count ?? 0) == 0 {
-      usleep(50_000)
-    }
-    process.interrupt()
-    process.waitUntilExit()
+    try waitForSteps()
+    try SeaTools.end(process, by: SIGINT)
     #expect(process.terminationStatus == 130)
     let errors = try String(contentsOfFile: folder.path + "/err.txt", encoding: .utf8)
     #expect(errors.contains("interrupted after step"))
@@ -186,18 +186,14 @@ import Testing
 
   @Test func refusesASecondTrainer() throws {
     let process = try SeaTools.start(arguments("run", ["--epochs", "2000"]), in: folder)
-    defer {
-      process.terminate()
-      process.waitUntilExit()
-    }
-    let log = folder.path + "/run/metrics.jsonl"
-    for _ in 0..<600 where (FileManager.default.contents(atPath: log)?.count ?? 0) == 0 {
-      usleep(50_000)
-    }
+    defer { kill(process.processIdentifier, SIGKILL) }
+    try waitForSteps()
     let other = try TemporaryFolder()
     let second = try SeaTools.run(arguments("run", ["--epochs", "2000", "--resume"]), in: other)
     #expect(second.status == 75, "\(second.errors)")
     #expect(second.errors.contains("another trainer"))
+    try SeaTools.end(process, by: SIGTERM)
+    #expect(process.terminationStatus == 143)
   }
 
   @Test func refusesToGoOnWithOtherInputs() throws {
@@ -258,8 +254,21 @@ import Testing
   }
 
   @Test func trainsOnSeveralScalesOfAPicture() throws {
+    // The fixture's configuration alone; its numbers lie beside it and are no weights.
+    let config = try String(
+      contentsOfFile: shared + "/vision/s2-tiny/config.json",
+      encoding: .utf8
+    )
+    try FileManager.default.createDirectory(
+      atPath: folder.path + "/s2",
+      withIntermediateDirectories: true
+    )
+    try write(
+      config.replacing("../clip-tiny", with: shared + "/vision/clip-tiny"),
+      to: "s2/config.json"
+    )
     var all = arguments("run", ["--steps", "3"])
-    all[5] = shared + "/vision/s2-tiny"
+    all[5] = folder.path + "/s2"
     let result = try SeaTools.run(all, in: folder)
     try #require(result.status == 0, "\(result.errors)")
     #expect(try lines("run").count == 3)

@@ -95,7 +95,19 @@ package enum LayoutDetector {
   }
 
   /// The key that names the encoder of a multi-scale configuration.
-  static let multiScaleKeys = ["mm_vision_tower", "vision_tower"]
+  static func multiScaleKey(_ config: ConfigReader) -> String {
+    multiScaleKeys.first { config.value($0) != nil } ?? "vision_tower"
+  }
+
+  private static let multiScaleKeys = ["mm_vision_tower", "vision_tower"]
+
+  /// True when a folder is an encoder of several scales.
+  static func isMultiScale(_ folder: CheckpointFolder) throws(CheckpointError) -> Bool {
+    guard let json = try folder.json("config.json") else { return false }
+    let config = ConfigReader(json, path: folder.path(of: "config.json"))
+    return isMultiScale(config, type: try config.string("model_type") ?? "")
+      && !folder.hasWeights
+  }
 
   private static func isMultiScale(_ config: ConfigReader, type: String) -> Bool {
     type.isEmpty && config.value("s2_scales") != nil

@@ -20,8 +20,7 @@ extension SourceOpener {
   /// An encoder that sees a picture at several scales; the folder holds nothing but its configuration.
   mutating func openMultiScale() throws(CheckpointError) {
     let config = try mainConfig(in: folder)
-    let key = LayoutDetector.multiScaleKeys.first { config.value($0) != nil }
-    try openLLaVATower(config, key: key ?? "vision_tower")
+    try openLLaVATower(config, key: LayoutDetector.multiScaleKey(config))
   }
 
   /// A causal language model, with an encoder and an adapter added where the caller names them.
@@ -31,11 +30,16 @@ extension SourceOpener {
     try collect(try weights(of: folder), [.language])
     if let path = options.visionFolder {
       let tower = try CheckpointFolder(path: path)
-      var encoder = try readTower(tower)
-      try select(&encoder, layer: -2, dropsFirst: encoder.description.hasClassToken, config: nil)
-      self.encoder = encoder
-      model.recipe = try recipe(in: tower, encoder)
-      try addTower(tower)
+      if try LayoutDetector.isMultiScale(tower) {
+        let config = try mainConfig(in: tower)
+        try openLLaVATower(config, key: LayoutDetector.multiScaleKey(config), scales: tower)
+      } else {
+        var encoder = try readTower(tower)
+        try select(&encoder, layer: -2, dropsFirst: encoder.description.hasClassToken, config: nil)
+        self.encoder = encoder
+        model.recipe = try recipe(in: tower, encoder)
+        try addTower(tower)
+      }
     }
     if let file = options.adapterFile {
       try collect(try weights(file: file), [.adapter])
@@ -171,9 +175,10 @@ extension SourceOpener {
   private mutating func openLLaVATower(
     _ config: ConfigReader,
     key: String = "mm_vision_tower",
+    scales folder: CheckpointFolder? = nil,
   ) throws(CheckpointError) {
     let name = try config.string(key)
-    let tower = try findTower(name, key: key, config)
+    let tower = try findTower(name, key: key, config, scales: folder)
     var encoder = tower.encoder
     let scales = try ScalesConfig.scales(config, tile: encoder.description.imageSide)
     if !scales.isEmpty {

@@ -20,14 +20,17 @@ extension SourceOpener {
   ///   - name: what the configuration calls it: a folder or a published name.
   ///   - key: the key that says so.
   ///   - config: the configuration of the whole.
+  ///   - scales: the folder of `config` where that is what the caller named as encoder.
   /// - Returns: the encoder.
   /// - Throws: `CheckpointError`; `missing` with the command to type when it is not there.
   mutating func findTower(
     _ name: String?,
     key: String,
     _ config: ConfigReader,
+    scales: CheckpointFolder? = nil,
   ) throws(CheckpointError) -> Tower {
-    if let tower = try namedFolder(name, asked: options.visionFolder, base: folder) {
+    let asked = scales == nil ? options.visionFolder : nil
+    if let tower = try namedFolder(name, asked: asked, base: scales ?? folder) {
       openedPaths.append(tower.path)
       return Tower(encoder: try readTower(tower), folder: tower)
     }

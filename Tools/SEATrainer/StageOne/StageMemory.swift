@@ -53,10 +53,13 @@ package struct StageMemory: Sendable {
       let side = (encoder.gridSide + window - 1) / window
       let micro = options.negatives == .accum ? options.accumulate : 1
       let pairs = options.batch * micro * side * side
-      add("alignment: words met before", 128 << 20)
+      add("alignment: words met before", min(128 << 20, Self.usualWords * language.hidden * 4))
       add("alignment: \(pairs) pairs", pairs * (2 * widths + 6 * language.hidden + 2 * 512) * 4)
     }
   }
+
+  /// Words that labels draw on: reference.md G.5 counts 25,000 of 41,000 in use.
+  private static let usualWords = 32_768
 
   private mutating func add(_ what: String, _ bytes: Int) {
     if bytes > 0 { lines.append((what, bytes)) }
