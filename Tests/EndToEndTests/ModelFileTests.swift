@@ -231,6 +231,35 @@ import Testing
     try seaSucceeds("run", Models.gemma, "hi", "--verify", "--max-tokens", "2")
   }
 
+  /// The model is open and waits for its picture when the file is cut.
+  @Test func aFileThatIsCutWhileInUseEndsTheRun() throws {
+    let folder = try Folder()
+    let path = try folder.write("m.sea", contents(Models.gemma))
+    let script = """
+      mkfifo "$3/in"
+      "$0" run "$1" --image - --verbose hi <"$3/in" 2>"$3/err" &
+      exec 3>"$3/in"
+      until grep -q open: "$3/err"; do sleep 0.02; done
+      truncate -s 4096 "$1"
+      cat "$2" >&3
+      exec 3>&-
+      wait $!
+      status=$?
+      tail -n 1 "$3/err" >&2
+      exit $status
+      """
+    let outcome = try Command(
+      program: "/bin/sh",
+      arguments: [
+        "-c", script, "\(Fixtures.products)/sea", path, Picture.harbour, folder.path,
+      ],
+      environment: ["PATH": "/usr/bin:/bin"]
+    ).run()
+    #expect(outcome.status == 74, "\(outcome)")
+    #expect(outcome.errors.contains("shrank"))
+    #expect(outcome.text.isEmpty)
+  }
+
   @Test func namesFromAFileCannotDriveTheTerminal() throws {
     let folder = try Folder()
     var file = try TensorFile(path: Models.gemma)
