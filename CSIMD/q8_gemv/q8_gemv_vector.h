@@ -2,14 +2,13 @@
 // Body of q8_gemv: one row, one forward stream over the panels.
 //
 // Four pairs of accumulators, one for each of four consecutive quads, hide the latency of the
-// multiply; integer sums are exact, so adding them up gives the bits of q8_gemm. Prefetching 8 KB
-// ahead gains 4 % on an undisturbed stream and 18 % on one that competes with other reads. A level
-// whose vectors fill more registers says CSIMD_GEMV_CHAINS 2 or 1.
+// multiply; integer sums are exact, so adding them up gives the bits of q8_gemm. No software
+// prefetch: on Zen 4 the hardware's alone reads 35 GB/s with one thread and 31 with two where one of
+// 8 KB ahead leaves 30 and 27. A level whose vectors fill more registers says CSIMD_GEMV_CHAINS 2
+// or 1.
 #ifndef CSIMD_GEMV_CHAINS
 #define CSIMD_GEMV_CHAINS 4
 #endif
-
-enum { PREFETCH_AHEAD = 8192, CACHE_LINE = 64 };  // bytes
 
 void CSIMD_NAME(q8_gemv)(const csimd_q8_activations *a,
                          const csimd_q8_weights *w,
@@ -35,10 +34,6 @@ void CSIMD_NAME(q8_gemv)(const csimd_q8_activations *a,
         CSIMD_UNROLL
         for (int u = 0; u < 4; u++) {
           q8_step(acc[u % CSIMD_GEMV_CHAINS], stream + 128 * u, &codes, 4 * (size_t)u, 1);
-        }
-        CSIMD_UNROLL
-        for (int line = 0; line < 512; line += CACHE_LINE) {
-          __builtin_prefetch(stream + PREFETCH_AHEAD + line);
         }
         stream += 512;
         q8_rows_advance(&codes, 16, 1);
