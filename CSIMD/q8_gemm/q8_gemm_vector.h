@@ -85,7 +85,6 @@ CSIMD_INLINE void run_tile(const q8_tile *t, const int rows) {
 
 /// The tile of the greatest height that fits `left` rows; returns the height.
 static size_t run_tallest_tile(const q8_tile *t, size_t left) {
-#if CSIMD_Q8_TILE >= 12
   if (left >= 12) {
     run_tile(t, 12);
     return 12;
@@ -98,12 +97,6 @@ static size_t run_tallest_tile(const q8_tile *t, size_t left) {
     run_tile(t, 4);
     return 4;
   }
-#else
-  if (left >= 3) {
-    run_tile(t, 3);
-    return 3;
-  }
-#endif
   if (left >= 2) {
     run_tile(t, 2);
     return 2;
