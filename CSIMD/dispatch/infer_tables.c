@@ -44,13 +44,7 @@ static const csimd_infer_table avx512bf16_table = {
 
 #if defined(__aarch64__)
 
-// int4 has no ARM kernels yet.
-#define csimd_q4_gemm__neondot csimd_q4_gemm__scalar
-#define csimd_q4_gemv__neondot csimd_q4_gemv__scalar
-#define csimd_q4_gemm__neoni8mm csimd_q4_gemm__scalar
-#define csimd_q4_gemv__neoni8mm csimd_q4_gemv__scalar
-
-// int8 matrix products change two operations and bf16 a third; the rest is `neondot`.
+// int8 matrix products change four operations and bf16 a fifth; the rest is `neondot`.
 #define csimd_q8_quantize__neoni8mm csimd_q8_quantize__neondot
 #define csimd_f32_gemm__neoni8mm csimd_f32_gemm__neondot
 #define csimd_bf16_gemm__neoni8mm csimd_bf16_gemm__neondot

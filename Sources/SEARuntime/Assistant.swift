@@ -12,7 +12,8 @@ import SEAText
 /// let answer = try assistant.answer("What is this?", images: [bytesOfAPNGOrJPEG])
 /// ```
 ///
-/// One thread at a time may ask.
+/// A question about a picture that was shown lately encodes nothing, and reads no more of the prompt
+/// than what differs from the last one. One thread at a time may ask.
 public final class Assistant {
   /// How an assistant runs.
   public struct Options: Sendable, Equatable {

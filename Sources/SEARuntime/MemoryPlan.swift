@@ -56,11 +56,13 @@ package struct MemoryPlan: Sendable, Equatable {
   ///   - options: how its language model is run, nil: it is not.
   ///   - threads: threads of the execution.
   ///   - placement: where its weights are used from.
+  ///   - pictureBytes: room for pictures that are not to be encoded again.
   package init(
     _ header: ModelHeader,
     options: ContextOptions?,
     threads: Int,
-    placement: WeightPlacement = .mapped
+    placement: WeightPlacement = .mapped,
+    pictureBytes: Int = 0
   ) {
     releasesWeights = options?.releasesWeights ?? false
     add("program", Self.fixedBytes, .anonymous, .always)
@@ -102,6 +104,7 @@ package struct MemoryPlan: Sendable, Equatable {
     }
     let cache = KVCache.byteCount(language, capacity: options.capacity, type: options.cacheType)
     add("keys and values", cache, .anonymous, .always)
+    add("known pictures", pictureBytes, .anonymous, .always)
     let scratch = LanguageContext.scratchBytes(language, options: options, threads: threads)
     add("language model scratch", scratch, .anonymous, .always)
   }

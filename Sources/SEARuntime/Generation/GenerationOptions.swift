@@ -17,6 +17,9 @@ package struct GeneratorOptions: Sendable, Equatable {
   package var scoredRows: Int
   /// Where the model's weights are used from.
   package var placement: WeightPlacement
+  /// Pictures there is room to remember, so that they are not encoded again; none when memory is
+  /// short.
+  package var knownPictures: Int
 
   /// The usual way.
   package init(
@@ -25,7 +28,8 @@ package struct GeneratorOptions: Sendable, Equatable {
     chunk: Int = 256,
     maxMemory: Int? = nil,
     scoredRows: Int = 1,
-    placement: WeightPlacement = .mapped
+    placement: WeightPlacement = .mapped,
+    knownPictures: Int = 4
   ) {
     self.context = context
     self.cacheType = cacheType
@@ -33,6 +37,7 @@ package struct GeneratorOptions: Sendable, Equatable {
     self.maxMemory = maxMemory
     self.scoredRows = scoredRows
     self.placement = placement
+    self.knownPictures = knownPictures
   }
 }
 

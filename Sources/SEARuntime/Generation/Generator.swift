@@ -9,7 +9,8 @@ import SEAText
 /// One conversation with a model.
 ///
 /// A prompt that starts like what was read before continues from there: a growing conversation is
-/// read once. One thread at a time may use a generator.
+/// read once. A picture that is shown again is not encoded again, and counts as the same in a prompt.
+/// One thread at a time may use a generator.
 package final class Generator {
   /// The model.
   package let model: Model
@@ -19,10 +20,13 @@ package final class Generator {
   package let context: LanguageContext
   /// The memory it takes.
   package let memory: MemoryPlan
+  /// Positions of the prompt read last that stood there already.
+  package private(set) var keptPositions = 0
 
   /// What stands at each position of the cache: a token id, or a mark below 0.
   private var history: [Int] = []
   private var serial = 0
+  private var pictures: PictureCache
 
   /// Prepares a conversation as planned.
   ///
@@ -42,6 +46,7 @@ package final class Generator {
     self.model = model
     self.execution = execution
     memory = plan.memory
+    pictures = PictureCache(capacity: plan.pictureBytes)
     context = try LanguageContext(language, options: plan.context, on: execution)
     history.reserveCapacity(plan.context.capacity)
   }
@@ -59,8 +64,11 @@ package final class Generator {
     try self.init(model, plan: plan, on: execution)
   }
 
-  /// Forgets the conversation.
-  package func reset() { forget(from: 0) }
+  /// Forgets the conversation and its pictures.
+  package func reset() {
+    forget(from: 0)
+    pictures.removeAll()
+  }
 
   private func forget(from count: Int) {
     context.cache.truncate(to: count)
@@ -71,7 +79,7 @@ package final class Generator {
 // MARK: - Pictures
 
 extension Generator {
-  /// Encodes a picture as the model's recipe says.
+  /// Encodes a picture as the model's recipe says, unless it is known.
   ///
   /// - Throws: `RuntimeError.image` when the recipe refuses it, `.missingPart` without an encoder.
   package func encode(
@@ -85,12 +93,12 @@ extension Generator {
     )
   }
 
-  /// Encodes a picture that is already normalised.
+  /// Encodes a picture that is already normalised, unless it is known.
   ///
   /// - Parameters:
   ///   - pixels: `[3, inputSide, inputSide]`, channel first.
   ///   - picture: its size before padding; nil: it fills the square.
-  ///   - tracing: sees hidden states, features and visual tokens.
+  ///   - tracing: sees hidden states, features and visual tokens; nothing of a known picture.
   /// - Returns: the picture for a prompt of this generator.
   /// - Throws: `RuntimeError.input` for another size, `.missingPart` without encoder or adapter.
   package func encode(
@@ -99,11 +107,14 @@ extension Generator {
     tracing: Tracing? = nil
   ) throws(RuntimeError) -> VisualTokens {
     let adapter = try model.requireAdapter()
+    if let known = pictures.find(pixels, of: picture) { return known }
     let features = try model.encode(pixels, tracing: tracing, on: execution)
     let rows = try adapter.run(features, of: picture, tracing: tracing, on: execution)
     try model.checkFile()
     serial += 1
-    return VisualTokens(rows: rows, serial: serial)
+    let tokens = VisualTokens(rows: rows, serial: serial)
+    pictures.insert(tokens, for: pixels, of: picture)
+    return tokens
   }
 }
 
@@ -176,6 +187,7 @@ extension Generator {
       throw error
     }
     history += marks[kept...]
+    keptPositions = kept
   }
 }
 

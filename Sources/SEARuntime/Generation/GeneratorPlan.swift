@@ -13,6 +13,8 @@ package struct GeneratorPlan: Sendable {
   package let memory: MemoryPlan
   /// The memory there is.
   package let limit: MemoryLimit
+  /// Bytes for pictures that are not to be encoded again.
+  package let pictureBytes: Int
 
   private let header: ModelHeader
   private let options: GeneratorOptions
@@ -20,8 +22,8 @@ package struct GeneratorPlan: Sendable {
 
   private static let defaultContext = 2048
 
-  /// Plans a generator; where the weights do not fit beside everything else, they are given back
-  /// block by block.
+  /// Plans a generator; where memory is short no pictures are remembered, and where the weights still
+  /// do not fit beside everything else, they are given back block by block.
   ///
   /// - Parameters:
   ///   - header: the model.
@@ -45,16 +47,28 @@ package struct GeneratorPlan: Sendable {
     self.threads = threads
     self.limit = limit ?? SystemMemory.limit(request: options.maxMemory)
     var context = try Self.contextOptions(header, language, options)
+    var pictures = max(options.knownPictures, 0) * PictureCache.byteCount(header.description)
     func plan() -> MemoryPlan {
-      MemoryPlan(header, options: context, threads: threads, placement: options.placement)
+      MemoryPlan(
+        header,
+        options: context,
+        threads: threads,
+        placement: options.placement,
+        pictureBytes: pictures
+      )
     }
     var memory = plan()
+    if memory.peakBytes > self.limit.bytes, pictures > 0 {
+      pictures = 0
+      memory = plan()
+    }
     if memory.peakBytes > self.limit.bytes, options.placement == .mapped {
       context.releasesWeights = true
       memory = plan()
     }
     self.context = context
     self.memory = memory
+    pictureBytes = pictures
   }
 
   private static func contextOptions(
