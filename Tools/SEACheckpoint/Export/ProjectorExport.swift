@@ -82,7 +82,7 @@ package struct ProjectorExport: Sendable {
   }
 
   /// The language model's configuration with LLaVA's keys.
-  private func config() throws(CheckpointError) -> JSONValue {
+  func config() throws(CheckpointError) -> JSONValue {
     let folder = try CheckpointFolder(path: languageFolder)
     guard var object = try folder.json("config.json")?.object else {
       throw .missing(path: languageFolder, advice: "no config.json here")

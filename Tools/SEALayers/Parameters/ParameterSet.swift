@@ -54,15 +54,24 @@ package struct ParameterSet {
   package init(_ model: ModelDescription, options: TrainingOptions) throws {
     let plan = try TensorPlan(model, policy: PrecisionPolicy(all: .float32))
     try self.init(plan.all, storage: options.storage(of:)) { options.trains($0.name) }
-    guard let lowRank = options.lowRank else { return }
-    for spec in plan.matrices where spec.role == .languageLinear {
+    if let lowRank = options.lowRank { try addLowRank(lowRank, beside: plan.all) }
+  }
+
+  /// Adds the low-rank factors of the chosen layers behind the other parameters, zeroed.
+  ///
+  /// - Throws: `LayerError` when memory cannot be had, or there are factors already.
+  package mutating func addLowRank(
+    _ options: LowRankOptions,
+    beside specs: [TensorSpec]
+  ) throws(LayerError) {
+    for spec in specs where !spec.isVector && spec.role == .languageLinear {
       let parts = spec.name.split(separator: ".")
-      guard parts.count > 1, lowRank.layers.contains(String(parts[parts.count - 2])) else {
+      guard parts.count > 1, options.layers.contains(String(parts[parts.count - 2])) else {
         continue
       }
       let stem = spec.name.dropLast(".weight".count)
       for (suffix, rows, columns) in [
-        ("lora_a", lowRank.rank, spec.columns), ("lora_b", spec.rows, lowRank.rank),
+        ("lora_a", options.rank, spec.columns), ("lora_b", spec.rows, options.rank),
       ] {
         try add(
           Parameter(

@@ -9,6 +9,14 @@ package enum TrainedValues: Sendable {
   case float32(MatrixView<Float>)
   /// `[rows, columns]`, bf16 bits.
   case bfloat16(MatrixView<UInt16>)
+
+  /// A copy, row by row.
+  package var floats: [Float] {
+    switch self {
+    case .float32(let values): values.array()
+    case .bfloat16(let values): values.array().map { Float(bitPattern: UInt32($0) << 16) }
+    }
+  }
 }
 
 /// A tensor that is trained.

@@ -41,12 +41,7 @@ package final class StepProbe {
   package func takeWeights(step: Int, tau: Double?) {
     for parameter in store.parameters {
       let name = "step\(step).weight.\(parameter.tensor.name)"
-      let values: [Float] =
-        switch parameter.tensor.trainedValues {
-        case .float32(let values): values.array()
-        case .bfloat16(let values): values.array().map { Float(bitPattern: UInt32($0) << 16) }
-        }
-      tensors.append((name, parameter.tensor.shape, values))
+      tensors.append((name, parameter.tensor.shape, parameter.tensor.trainedValues.floats))
     }
     if let tau { tensors.append(("step\(step).tau_after", [], [Float(tau)])) }
   }

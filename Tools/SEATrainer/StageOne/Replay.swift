@@ -3,9 +3,9 @@
 
 internal import SEAFormat
 internal import SEAImage
-internal import SEALayers
+package import SEALayers
 package import SEAModel
-package import SEATensor
+internal import SEATensor
 internal import SEAText
 
 /// The rows and samples of a replay file; every step sees all of them as one micro-batch.
@@ -23,17 +23,17 @@ package final class Replay: StageSource {
 
   private static let limit = 256 << 20
 
-  /// Reads the file and computes the features of its pictures.
+  /// Reads the file and prepares its pictures.
   ///
   /// - Parameters:
   ///   - path: the file.
   ///   - model: tells vocabulary, grid and recipe.
-  ///   - encode: pixels to features.
+  ///   - encode: pixels to what the model is given for a picture.
   /// - Throws: `TrainerError.badInput` naming the field that is wrong.
   package init(
     path: String,
     model: ModelDescription,
-    encode: ([Float]) throws -> MatrixView<Float>
+    encode: ([Float]) throws -> TrainingPicture
   ) throws {
     let bytes = try FileText.read(path)
     let json: JSONValue
@@ -99,7 +99,7 @@ private struct ReplayReader {
   func row(
     _ json: JSONValue,
     _ index: Int,
-    _ encode: ([Float]) throws -> MatrixView<Float>
+    _ encode: ([Float]) throws -> TrainingPicture
   ) throws -> TrainingSample {
     let field = "rows[\(index)]"
     let ids = try ids(json["ids"], "\(field).ids")
@@ -116,7 +116,7 @@ private struct ReplayReader {
         // Nothing stands before the first position, and no picture is predicted.
         position > 0 && pair.0 != Prompt.imageID && pair.1
       },
-      pictures: try pixels.map { [.features(try encode($0))] } ?? []
+      pictures: try pixels.map { [try encode($0)] } ?? []
     )
   }
 

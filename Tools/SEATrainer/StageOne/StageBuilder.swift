@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts the model of stage 1 together: frozen parts from their folders, an adapter old or new.
+// Puts the model of a stage together: parts from their folders, an adapter or factors old or new.
 
 package import SEACheckpoint
 internal import SEADataset
@@ -15,7 +15,7 @@ package enum FrozenStorage: String, Sendable, CaseIterable {
   case int8
 }
 
-/// The parts of a stage-1 model and what they were made of.
+/// The parts of a model that is trained and what they were made of.
 package struct StageParts {
   /// Encoder, adapter and language model.
   package let description: ModelDescription
@@ -26,10 +26,29 @@ package struct StageParts {
   /// The adapter starts from random numbers.
   package let isAdapterNew: Bool
   package let options: TrainingOptions
+  /// The low-rank fine-tuning that is gone on with; nil: factors start anew.
+  package let start: LowRankStart?
 
-  private static let group = 128
+  static let group = 128
 
-  /// Opens the folders.
+  /// Memberwise; see the properties.
+  init(
+    description: ModelDescription,
+    source: SourceModel,
+    specs: [TensorSpec],
+    isAdapterNew: Bool,
+    options: TrainingOptions,
+    start: LowRankStart?
+  ) {
+    self.description = description
+    self.source = source
+    self.specs = specs
+    self.isAdapterNew = isAdapterNew
+    self.options = options
+    self.start = start
+  }
+
+  /// The parts of stage 1.
   ///
   /// - Parameters:
   ///   - source: the checkpoint.
@@ -74,6 +93,7 @@ package struct StageParts {
     case .bfloat16: options.frozenStorage = .bfloat16
     case .int8: options.frozenStorage = .int8(group: Self.group)
     }
+    start = nil
     self.description = description
     self.source = source
     isAdapterNew = layers != nil
@@ -89,7 +109,7 @@ package struct StageParts {
   }
 
   /// Whether the features come through a tensor of the encoder.
-  private static func isNeeded(_ name: String, _ encoder: EncoderDescription) -> Bool {
+  static func isNeeded(_ name: String, _ encoder: EncoderDescription) -> Bool {
     // Several scales of a picture go through the runtime's layers, which read weights themselves.
     guard encoder.scales.isEmpty else { return false }
     if name.hasPrefix("vision.proj.") || name.hasPrefix("vision.head.") { return false }
@@ -114,13 +134,20 @@ package struct StageParts {
     on execution: TrainingExecution,
     progress: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }
   ) throws -> TrainableModel {
-    let parameters = try ParameterSet(specs, storage: options.storage(of:)) {
+    var parameters = try ParameterSet(specs, storage: options.storage(of:)) {
       options.trains($0.name)
     }
+    if let lowRank = options.lowRank { try parameters.addLowRank(lowRank, beside: specs) }
     let total = parameters.byteCount
     var done = 0
-    for parameter in parameters.all {
-      if isAdapterNew, parameter.isTrained {
+    for (index, parameter) in parameters.all.enumerated() {
+      if let start, start.contains(parameter.name) {
+        try require(start, for: parameter)
+        try parameter.load(from: start, with: execution.kernels.inference)
+      } else if Self.isFactor(parameter.name) {
+        guard start == nil else { throw lacking(parameter.name) }
+        initializeFactor(parameter, index: index, seed: seed)
+      } else if isAdapterNew, ModelSection(name: parameter.name) == .adapter {
         initialize(parameter, seed: seed)
       } else {
         try parameter.load(from: source, with: execution.kernels.inference)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Micro-batches drawn from a dataset, with features and labels.
+// Micro-batches drawn from a dataset, with pictures and labels.
 
 package import SEADataset
 internal import SEAImage
@@ -8,12 +8,12 @@ package import SEAModel
 internal import SEATensor
 internal import SEAText
 
-/// The dataset of a stage-1 run.
+/// The dataset of a run of either stage.
 package final class StageOneData: StageSource {
   private let dataset: Dataset
   private let images: ImageFolder?
   private let tokenizer: SampleTokenizer
-  private let features: PictureFeatures
+  private let pictures: (any PictureSource)?
   private let labels: (any LabelSource)?
   private let targets: WordTargets?
   private let sampler: AlignmentSampler
@@ -31,12 +31,12 @@ package final class StageOneData: StageSource {
   /// Samples that were left out.
   package private(set) var skipped = (long: 0, image: 0)
 
-  /// Data of a run.
+  /// Data of a run; without a source of pictures, of text alone.
   package init(
     _ dataset: Dataset,
     images: ImageFolder?,
     tokenizer: SampleTokenizer,
-    features: PictureFeatures,
+    pictures: (any PictureSource)?,
     labels: (any LabelSource)?,
     targets: WordTargets?,
     model: ModelDescription,
@@ -45,7 +45,7 @@ package final class StageOneData: StageSource {
     self.dataset = dataset
     self.images = images
     self.tokenizer = tokenizer
-    self.features = features
+    self.pictures = pictures
     self.labels = labels
     self.targets = targets
     self.options = options
@@ -129,7 +129,7 @@ package final class StageOneData: StageSource {
       var pictures: [TrainingPicture] = []
       if hasPicture, let image = sample.image {
         guard let picture = try picture(image, name) else { continue }
-        pictures = [.features(picture)]
+        pictures = [picture]
       }
       if hasPicture, let image = sample.image, let grid = try candidates(sample.id, image) {
         // Draws are named by the place in the step, pairs by the place in the micro-batch.
@@ -148,12 +148,12 @@ package final class StageOneData: StageSource {
     return (batch, drawn)
   }
 
-  private func picture(_ image: String, _ name: String) throws -> MatrixView<Float>? {
+  private func picture(_ image: String, _ name: String) throws -> TrainingPicture? {
     do {
-      guard let images else {
+      guard let images, let pictures else {
         throw TrainerError.usage("--images is needed: the data have pictures")
       }
-      return try features.features(ofFile: try images.path(of: image))
+      return try pictures.picture(ofFile: try images.path(of: image))
     } catch let error where error is ImageError || error is DatasetError || error is FileError {
       skipped.image += 1
       skip("\(name): \(error)")

@@ -24,9 +24,6 @@ struct PretrainSession {
   private let stage: StageOneOptions
   private let frozen: FrozenStorage
 
-  /// Samples that are named one by one when they are left out.
-  private static let maxWarnings = 20
-
   /// Opens the model; nothing but headers is read.
   init(_ command: PretrainCommand, _ console: Console) throws {
     self.command = command
@@ -34,12 +31,15 @@ struct PretrainSession {
     kernels = try command.compute.kernels()
     pool = WorkerPool(threads: command.compute.threadCount)
     stage = command.stage
-    let source = try SourceModel(path: command.model.llm, options: command.model.sourceOptions)
+    let source = try SourceModel(
+      path: command.model.llm,
+      options: command.model.parts.sourceOptions
+    )
     for path in source.openedPaths { console.explain("reads \(path.printable(limit: 4096))") }
     for line in source.inventory.lines { console.explain(line) }
     let isReplay = command.training.replay != nil
-    let frozen = command.model.frozen ?? (isReplay ? .float32 : .bfloat16)
-    let precision = command.model.precision ?? (frozen == .float32 ? .float32 : .bfloat16)
+    let frozen = command.model.storage.frozen ?? (isReplay ? .float32 : .bfloat16)
+    let precision = command.model.storage.precision ?? (frozen == .float32 ? .float32 : .bfloat16)
     let layers = command.model.adapter ?? (source.model.adapter == nil ? 2 : nil)
     let model = source
     func open(_ activations: ActivationMode) throws -> StageParts {
@@ -52,27 +52,17 @@ struct PretrainSession {
         needsLanguage: !command.stage.alignmentOnly
       )
     }
-    var parts = try open(command.model.checkpoint == true ? .recompute : .keep)
+    var parts = try open(command.model.storage.checkpoint == true ? .recompute : .keep)
     var plan = Self.plan(parts, command)
     let limit = command.training.maxMemory ?? SystemMemory.physical / 10 * 8
-    if command.model.checkpoint == nil, plan.total > limit {
+    if command.model.storage.checkpoint == nil, plan.total > limit {
       parts = try open(.recompute)
       plan = Self.plan(parts, command)
     }
     self.source = source
     self.frozen = frozen
     self.parts = parts
-    for line in plan.lines {
-      console.terminal.note("\(Self.padded(Quantity.bytes(line.bytes)))  \(line.what)")
-    }
-    console.terminal.note("\(Self.padded(Quantity.bytes(plan.total)))  planned")
-    if let limit = command.training.maxMemory, plan.total > limit {
-      throw TrainerError.memory(needed: plan.total, limit: limit)
-    }
-  }
-
-  private static func padded(_ text: String) -> String {
-    String(repeating: " ", count: max(0, 10 - text.count)) + text
+    try plan.announce(limit: command.training.maxMemory, console)
   }
 
   private static func plan(_ parts: StageParts, _ command: PretrainCommand) -> StageMemory {
@@ -97,40 +87,26 @@ struct PretrainSession {
   }
 
   private func model(on execution: TrainingExecution) throws -> TrainableModel {
-    let start = System.seconds
-    return try parts.model(seed: stage.seed, on: execution) { done, total in
-      console.terminal.progress(
-        "read",
-        done: done,
-        total: total,
-        unit: Quantity.bytes,
-        since: start
-      )
-      try Interruption.check()
-    }
+    try parts.model(seed: stage.seed, on: execution, console)
   }
 
-  /// Pixels to features: the resident encoder, or the runtime's for several scales.
   private func encoder(_ model: TrainableModel) throws -> ([Float]) throws -> MatrixView<Float> {
-    guard parts.description.encoder?.scales.isEmpty == false else {
-      return { try model.features(of: $0) }
-    }
-    let streamed = try StreamedEncoder(
-      source,
-      on: Execution(kernels: kernels, threads: command.compute.threadCount)
-    )
-    return { try streamed.features(of: $0) }
+    try parts.encoder(model, kernels: kernels, threads: command.compute.threadCount)
   }
 
-  private func tokenizer() throws -> Tokenizer {
-    guard let folder = source.tokenizerFolder else {
-      throw CommandError(
-        .missingInput,
-        "\(command.model.llm.printable(limit: 4096)): no tokenizer here"
-      )
-    }
-    return try Tokenizer(tables: TokenizerCompiler.compile(TokenizerFiles(folder: folder)))
+  private func tokenizer() throws -> Tokenizer { try source.tokenizer(of: command.model.llm) }
+
+  private var loop: TrainingLoop {
+    TrainingLoop(
+      training: command.training,
+      optimizer: command.optimizer,
+      pool: pool,
+      console: console
+    )
   }
+
+  /// The peak learning rate.
+  private var rate: Double { command.optimizer.lr ?? 1e-3 }
 
   private var hidden: Int { parts.description.language?.hidden ?? 0 }
 
@@ -139,18 +115,17 @@ struct PretrainSession {
   }
 
   private func store(of task: StageOne) throws -> ParameterStore {
-    let optimizer = command.optimizer
-    return try task.store(
-      learningRate: optimizer.lr,
-      weightDecay: optimizer.weightDecay,
-      tauLearningRate: command.alignment.tauLr ?? optimizer.lr
+    try task.store(
+      learningRate: rate,
+      weightDecay: command.optimizer.weightDecay,
+      tauLearningRate: command.alignment.tauLr ?? rate
     )
   }
 
   // MARK: - Replay
 
   /// Makes the steps of a replay file.
-  func replay(_ path: String, steps: Int, probe: String?) throws {
+  func replay(_ path: String) throws {
     let unused = [
       ("--data", command.data.data), ("--labels", command.alignment.labels),
       ("--out", command.training.out),
@@ -160,11 +135,8 @@ struct PretrainSession {
     }
     let execution = try execution()
     let model = try model(on: execution)
-    let data = try Replay(
-      path: path,
-      model: parts.description,
-      encode: try encoder(model)
-    )
+    let encode = try encoder(model)
+    let data = try Replay(path: path, model: parts.description) { .features(try encode($0)) }
     if !data.ignoredKeys.isEmpty {
       let names = data.ignoredKeys.map { $0.printable() }.joined(separator: ", ")
       console.explain("\(path.printable(limit: 4096)): keys without effect: \(names)")
@@ -181,50 +153,7 @@ struct PretrainSession {
       hidden: hidden,
       options: stage
     )
-    let store = try store(of: task)
-    let collector = StepProbe(store)
-    var options = RunOptions(schedule: command.optimizer.schedule(steps: steps, isReplay: true))
-    options.optimizer = command.optimizer.options(isReplay: true)
-    options.seed = stage.seed
-    var observer = RunObserver()
-    observer.isStopped = { Interruption.status != nil }
-    observer.didAccumulate = { step, losses, norm in
-      if probe != nil { collector.takeGradients(step: step, losses: losses, norm: norm) }
-    }
-    var records: [StepRecord] = []
-    observer.didStep = { record in
-      records.append(record)
-      if probe != nil { collector.takeWeights(step: record.step - 1, tau: temperature?.tau) }
-    }
-    try TrainingRun.replay(
-      task,
-      store: store,
-      options: options,
-      steps: steps,
-      on: pool,
-      observer
-    )
-    if let probe { try collector.write(to: probe) }
-    for record in records { try tell(record) }
-  }
-
-  private func tell(_ record: StepRecord) throws {
-    if console.isJSON {
-      try console.output.object(
-        schema: "sea.train.step/1",
-        (record.json.object?.entries ?? []).map { ($0.key, $0.value) }
-      )
-      return
-    }
-    func number(_ value: Double?) -> String {
-      value.map { Quantity.decimal($0, places: 6) } ?? "-"
-    }
-    let losses = record.losses
-    try console.output.line(
-      "step \(record.step)  loss \(number(losses.total))  L_g \(number(losses.generation))  "
-        + "L_a \(number(losses.alignment))  tau \(number(losses.temperature))  "
-        + "|g| \(number(record.gradientNorm))"
-    )
+    try loop.replay(task, try store(of: task))
   }
 
   // MARK: - Training
@@ -236,8 +165,8 @@ struct PretrainSession {
     }
     let folder = try RunFolder(path: out, resumes: command.training.resume)
     let images = try command.data.images.map { try ImageFolder(path: $0) }
-    let template = try Template.named(command.data.template)
-    let dataset = try readData(dataPath, images, template)
+    let template = try Template.named(command.data.template ?? PretrainCommand.template)
+    let dataset = try command.data.read(dataPath, images, template, console)
     guard let recipe = parts.description.recipe, let encoder = parts.description.encoder else {
       throw CommandError(.badData, "the model has no image recipe")
     }
@@ -251,7 +180,7 @@ struct PretrainSession {
       encoder: encoder,
       identity: [sources, frozen.rawValue, precisionName, kernels.instructionSet.rawValue]
         .joined(separator: " "),
-      folder: cacheFolder(in: folder),
+      folder: command.data.cacheFolder(in: folder),
       storage: featureType,
       maxBytes: command.data.featureCacheSize ?? .max,
       encode: try self.encoder(model)
@@ -264,18 +193,13 @@ struct PretrainSession {
       dataset,
       images: images,
       tokenizer: SampleTokenizer(tokenizer, template: template),
-      features: features,
+      pictures: features,
       labels: labels,
       targets: targets,
       model: parts.description,
       options: stage
     )
-    let limit = Self.maxWarnings
-    data.skip = { [unowned data] reason in
-      let count = data.skipped.long + data.skipped.image
-      if count <= limit { console.warn("left out: \(reason)") }
-      if count == limit { console.warn("what else is left out is counted only") }
-    }
+    command.data.warn(of: data, console)
     let temperature = try labels.map { _ in try self.temperature() }
     let task = StageOne(
       model,
@@ -289,7 +213,7 @@ struct PretrainSession {
     let store = try store(of: task)
     let steps = command.training.steps ?? data.totalSteps
     let identity = try identity(sources, dataPath, labels, steps: steps)
-    try run(task, store, folder, identity, steps: steps)
+    try loop.run(task, store, folder, identity, steps: steps)
     try export(model, to: folder.path)
     if data.skipped.long + data.skipped.image > 0 {
       console.warn("left out: \(data.skipped.long) long samples, \(data.skipped.image) pictures")
@@ -302,52 +226,6 @@ struct PretrainSession {
 
   private var featureType: FeatureStorage {
     command.data.featureType ?? (frozen == .float32 ? .float32 : .float16)
-  }
-
-  private func cacheFolder(in folder: RunFolder) -> String? {
-    switch command.data.featureCache {
-    case "off": nil
-    case let path?: path
-    case nil: folder.file("features")
-    }
-  }
-
-  private func readData(
-    _ path: String,
-    _ images: ImageFolder?,
-    _ template: Template
-  ) throws -> Dataset {
-    let start = System.seconds
-    let dataset = try Dataset(
-      path: path,
-      images: images,
-      inspect: { sample in
-        // A record whose system text has no place would be trained on without it.
-        let fits = sample.system == nil || template.takesSystem || template.discardsUserText
-        return fits ? nil : "template \(template.name) has no place for its system text"
-      },
-      progress: { done, total in
-        console.terminal.progress(
-          "data",
-          done: done,
-          total: total,
-          unit: Quantity.bytes,
-          since: start
-        )
-        try Interruption.check()
-      }
-    )
-    try dataset.refuseFaults(above: command.data.skipBad ? .max : 0)
-    if images == nil, dataset.entries.contains(where: \.hasImage) {
-      throw CommandError(.usage, "the records name pictures: --images names their folder")
-    }
-    if dataset.faultCount > 0 {
-      console.warn("\(dataset.faultCount) records cannot be used and are left out")
-    }
-    console.terminal.note(
-      "\(dataset.count) records, \(dataset.entries.count { $0.hasImage }) with a picture"
-    )
-    return dataset
   }
 
   /// Everything that decides the run's numbers.
@@ -365,60 +243,16 @@ struct PretrainSession {
       ("precision", precisionName), ("features", featureType.rawValue),
       ("isa", kernels.instructionSet.rawValue),
     ])
-    for entry in command.data.identity + command.optimizer.identity(isReplay: false)
+    for entry in command.data.identity(
+      template: PretrainCommand.template,
+      batch: stage.batch,
+      grouping: stage.grouping
+    ) + command.optimizer.identity(rate: rate, isReplay: false)
       + command.alignment.identity
     {
       identity.add(entry.name, entry.value)
     }
     return identity
-  }
-
-  private func run(
-    _ task: StageOne,
-    _ store: ParameterStore,
-    _ folder: RunFolder,
-    _ identity: RunIdentity,
-    steps: Int
-  ) throws {
-    var options = RunOptions(schedule: command.optimizer.schedule(steps: steps, isReplay: false))
-    options.optimizer = command.optimizer.options(isReplay: false)
-    options.seed = stage.seed
-    options.saveEvery = command.training.saveEvery
-    options.keep = command.training.keep
-    let run = TrainingRun(
-      folder: folder,
-      identity: identity,
-      store: store,
-      options: options,
-      on: pool
-    )
-    var observer = RunObserver()
-    observer.warn = { console.warn($0) }
-    observer.isStopped = { Interruption.status != nil }
-    if command.training.resume, try run.resume(observer) {
-      console.terminal.note("goes on after step \(run.step)")
-    }
-    // Only now: what is refused leaves the account of the run there as it is.
-    try folder.write(identity.json, to: "run.json")
-    let first = run.step
-    let start = System.seconds
-    var loss = ""
-    // Thousandths of steps: a step may take longer than a second, and a large one an hour.
-    func show(_ done: Double) {
-      console.terminal.progress(
-        "step \(run.step)/\(steps)\(loss)",
-        done: Int((done - Double(first)) * 1000),
-        total: max(steps - first, 1) * 1000,
-        unit: { "\(Quantity.decimal(Double($0) / 1000, places: 3)) steps" },
-        since: start
-      )
-    }
-    task.didAdvance = { show(Double(run.step) + $0) }
-    observer.didStep = { record in
-      loss = "  loss \(Quantity.decimal(record.losses.total, places: 4))"
-      show(Double(record.step))
-    }
-    try run.run(task, observer)
   }
 
   /// What stage 1 leaves behind in LLaVA's layout.
@@ -434,7 +268,7 @@ struct PretrainSession {
       adapter: adapter,
       tensors: tensors,
       languageFolder: System.absolute(command.model.llm),
-      visionFolder: System.absolute(command.model.vision ?? command.model.llm),
+      visionFolder: System.absolute(command.model.parts.vision ?? command.model.llm),
       encoder: encoder,
       padsPictures: parts.description.recipe?.padFill != nil
     ).write(to: path)
