@@ -3,9 +3,9 @@
 //
 // Four pairs of accumulators, one for each of four consecutive quads, hide the latency of the
 // multiply; integer sums are exact, so adding them up gives the bits of q8_gemm. No software
-// prefetch: on Zen 4 the hardware's alone reads 35 GB/s with one thread and 31 with two where one of
-// 8 KB ahead leaves 30 and 27. A level whose vectors fill more registers says CSIMD_GEMV_CHAINS 2
-// or 1.
+// prefetch: on Zen 4 the hardware's alone reads 35 GB/s with one thread and 31 with two where one
+// of 8 KB ahead leaves 30 and 27. A level whose vectors fill more registers says CSIMD_GEMV_CHAINS
+// 2 or 1.
 #ifndef CSIMD_GEMV_CHAINS
 #define CSIMD_GEMV_CHAINS 4
 #endif

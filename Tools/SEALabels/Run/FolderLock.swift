@@ -27,5 +27,9 @@ final class FolderLock {
     self.descriptor = descriptor
   }
 
-  deinit { close(descriptor) }
+  // A child that is just being started may hold the descriptor longer than this.
+  deinit {
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }
