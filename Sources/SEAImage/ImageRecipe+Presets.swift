@@ -27,11 +27,18 @@ extension ImageRecipe {
     )
   }
 
-  /// Bars to a square, then as `clipSquare`: LLaVA's `pad`, and S2 with the largest scale as side.
+  /// Bars to a square, then as `clipSquare`: LLaVA's `pad`.
   package static func clipPad(side: Int) -> ImageRecipe {
     var recipe = clipSquare(side: side)
     recipe.name = "clip_pad"
     recipe.padFill = clipFill
+    return recipe
+  }
+
+  /// `clipPad` at the largest scale of an encoder that sees several: LLaVA's S2.
+  package static func s2(side: Int) -> ImageRecipe {
+    var recipe = clipPad(side: side)
+    recipe.name = "s2"
     return recipe
   }
 
@@ -67,7 +74,7 @@ extension ImageRecipe {
 
   /// The names that `named(_:side:)` knows.
   package static let presetNames = [
-    "clip_square", "clip_pad", "siglip_hf", "siglip_pad", "cam_siglip",
+    "clip_square", "clip_pad", "siglip_hf", "siglip_pad", "cam_siglip", "s2",
   ]
 
   /// The preset of the given name, or nil.
@@ -83,6 +90,7 @@ extension ImageRecipe {
     case "siglip_hf": siglip(side: side)
     case "siglip_pad": siglipPad(side: side)
     case "cam_siglip": camSiglip(side: side)
+    case "s2": s2(side: side)
     default: nil
     }
   }

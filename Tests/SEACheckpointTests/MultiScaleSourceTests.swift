@@ -48,7 +48,9 @@ import Testing
     #expect(error?.description.contains("sea convert \(path) --vision DIR") == true)
     var options = SourceOptions()
     options.visionFolder = checkpoint.path
-    #expect(try SourceModel(path: path, options: options).model.encoder?.scales == [84])
+    options.recipe = "s2"
+    let source = try SourceModel(path: path, options: options)
+    #expect(source.model.encoder?.scales == [84] && source.model.recipe == .s2(side: 84))
   }
 
   @Test(arguments: [
