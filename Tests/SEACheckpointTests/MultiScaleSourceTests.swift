@@ -68,6 +68,29 @@ import Testing
     _ = checkpoint
   }
 
+  @Test func aWholeModelMayNameAFolderOfScales() throws {
+    let checkpoint = try TestCheckpoint("mllm/sea-phi3-tiny/llava") { _, tensors in
+      for index in tensors.indices where tensors[index].name.hasSuffix("mm_projector.0.weight") {
+        tensors[index].shape[1] *= 2
+      }
+    }
+    try checkpoint.folder.write(
+      "scales/config.json",
+      #"{"vision_tower": "../vision_tower", "s2_scales": "56,112"}"#
+    )
+    let stage = checkpoint.path + "/stage1"
+    let width = try #require(try featureWidth(checkpoint.path + "/vision_tower"))
+    try checkpoint.set("mm_vision_tower", to: "\"../scales\"", in: "stage1/config.json")
+    try checkpoint.set("mm_hidden_size", to: "\(width)", in: "stage1/config.json")
+    var options = SourceOptions()
+    options.languageFolder = checkpoint.path + "/base"
+    let model = try SourceModel(path: stage, options: options).model
+    #expect(model.encoder?.scales == [56, 112] && model.encoder?.featureWidth == width)
+    // A folder of scales that names itself ends.
+    try checkpoint.set("vision_tower", to: "\".\"", in: "scales/config.json")
+    #expect(throws: CheckpointError.self) { try SourceModel(path: stage, options: options) }
+  }
+
   @Test func wholeModelsHaveScalesToo() throws {
     let checkpoint = try TestCheckpoint("mllm/sea-gemma-tiny/llava") { _, tensors in
       for index in tensors.indices where tensors[index].name.hasSuffix("mm_projector.0.weight") {

@@ -32,6 +32,10 @@ extension SourceOpener {
     let asked = scales == nil ? options.visionFolder : nil
     if let tower = try namedFolder(name, asked: asked, base: scales ?? folder) {
       openedPaths.append(tower.path)
+      // Once: the encoder that such a folder names is one of a single scale.
+      if scales == nil, try LayoutDetector.isMultiScale(tower) {
+        return try findScaledTower(tower)
+      }
       return Tower(encoder: try readTower(tower), folder: tower)
     }
     guard collector.contains(.vision), let name, let known = KnownEncoders.config(name) else {
@@ -40,6 +44,19 @@ extension SourceOpener {
     collector.note("encoder: the published sizes of \(name)")
     let encoder = try readEncoder(ConfigReader(known, path: "\(config.path) (\(name))"))
     return Tower(encoder: encoder, folder: nil)
+  }
+
+  /// Finds the encoder that a folder of several scales names, and lets it see at them.
+  private mutating func findScaledTower(
+    _ folder: CheckpointFolder
+  ) throws(CheckpointError) -> Tower {
+    let config = try mainConfig(in: folder)
+    let key = LayoutDetector.multiScaleKey(config)
+    let tower = try findTower(try config.string(key), key: key, config, scales: folder)
+    var encoder = tower.encoder
+    encoder.see(at: try ScalesConfig.scales(config, tile: encoder.description.imageSide))
+    collector.note("scales: as \(config.path) says")
+    return Tower(encoder: encoder, folder: tower.folder)
   }
 
   /// Adds the tensors of an encoder, unless the checkpoint holds them itself.
