@@ -14,7 +14,7 @@ struct TrainCommand: ParsableCommand {
       Every command keeps its run in a folder: --resume goes on with it, after whatever ended it, to the \
       same bits. --config FILE reads flags from YAML by the same names; the command line wins.
       """,
-    subcommands: [PretrainCommand.self, FinetuneCommand.self]
+    subcommands: [PretrainCommand.self, FinetuneCommand.self, ContrastiveCommand.self]
   )
 }
 

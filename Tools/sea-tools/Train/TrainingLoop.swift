@@ -76,7 +76,7 @@ struct TrainingLoop {
 
   /// Runs to the end, or until interrupted.
   func run(
-    _ task: StageOne,
+    _ task: any TrainingTask,
     _ store: ParameterStore,
     _ folder: RunFolder,
     _ identity: RunIdentity,
@@ -110,7 +110,7 @@ struct TrainingLoop {
         since: start
       )
     }
-    task.didAdvance = { show(Double(run.step) + $0) }
+    (task as? StageOne)?.didAdvance = { show(Double(run.step) + $0) }
     observer.didStep = { record in
       loss = "  loss \(Quantity.decimal(record.losses.total, places: 4))"
       show(Double(record.step))
