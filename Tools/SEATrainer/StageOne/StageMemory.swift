@@ -12,6 +12,9 @@ package struct StageMemory: Sendable {
   /// Bytes of all lines.
   package var total: Int { lines.reduce(0) { $0 + $1.bytes } }
 
+  /// A plan of these lines.
+  package init(lines: [(what: String, bytes: Int)]) { self.lines = lines }
+
   /// The plan of a run.
   ///
   /// - Parameters:

@@ -15,7 +15,9 @@ struct TrainCommand: ParsableCommand {
       ended it, to the same bits. --config FILE reads flags from YAML by the same names; the command \
       line wins.
       """,
-    subcommands: [PretrainCommand.self, FinetuneCommand.self, TokenizerCommand.self]
+    subcommands: [
+      PretrainCommand.self, FinetuneCommand.self, LanguageCommand.self, TokenizerCommand.self,
+    ]
   )
 }
 
