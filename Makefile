@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup libraries formatter build test check format lint architecture compile \
-  kernels cross sanitize address thread demo unsafe sizes clean
+  kernels cross sanitize address thread demo demo-model unsafe sizes clean
 
 # Every import must be a declared dependency: the floors of the house are kept by the build.
 BUILD := swift build -c release --explicit-target-dependency-import-check error
@@ -22,7 +22,7 @@ DEMO_QUESTION := What is in this picture?
 DEMO_OPTIONS := --max-tokens 48
 
 help: ## List the jobs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: libraries formatter ## Install missing Debian packages and the pinned C formatter
 
@@ -72,6 +72,9 @@ thread: libraries
 
 demo: build ## Ask the demo model about a picture
 	.build/release/sea run $(DEMO_MODEL) --image $(DEMO_IMAGE) $(DEMO_OPTIONS) "$(DEMO_QUESTION)"
+
+demo-model: build ## Train the demo model again, from nothing; goes on where it was stopped
+	Tools/scripts/demo_model.sh .build/demo-model $(DEMO_MODEL)
 
 unsafe: ## Count the uses of `unsafe` by file
 	@git grep -cwE 'unsafe' -- 'Sources/*.swift' 'Tools/*.swift' | sort -t: -k2 -rn
