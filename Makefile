@@ -22,7 +22,7 @@ DEMO_QUESTION := What is in this picture?
 DEMO_OPTIONS := --max-tokens 48
 
 help: ## List the jobs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: libraries formatter ## Install missing Debian packages and the pinned C formatter
 
