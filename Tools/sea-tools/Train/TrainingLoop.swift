@@ -74,13 +74,14 @@ struct TrainingLoop {
     )
   }
 
-  /// Runs to the end, or until interrupted.
+  /// Runs to the end, or until interrupted; `between` is called before a step changes the model.
   func run(
-    _ task: StageOne,
+    _ task: any TrainingTask,
     _ store: ParameterStore,
     _ folder: RunFolder,
     _ identity: RunIdentity,
-    steps: Int
+    steps: Int,
+    between: @escaping (Int) throws -> Void = { _ in }
   ) throws {
     let run = TrainingRun(
       folder: folder,
@@ -92,6 +93,7 @@ struct TrainingLoop {
     var observer = RunObserver()
     observer.warn = { console.warn($0) }
     observer.isStopped = { Interruption.status != nil }
+    observer.didAccumulate = { step, _, _ in try between(step) }
     if training.resume, try run.resume(observer) {
       console.terminal.note("goes on after step \(run.step)")
     }
@@ -110,7 +112,7 @@ struct TrainingLoop {
         since: start
       )
     }
-    task.didAdvance = { show(Double(run.step) + $0) }
+    (task as? any SteadyTask)?.didAdvance = { show(Double(run.step) + $0) }
     observer.didStep = { record in
       loss = "  loss \(Quantity.decimal(record.losses.total, places: 4))"
       show(Double(record.step))
