@@ -22,6 +22,7 @@ enum {
   PRODUCT_STEPS = 256,  // of k in a block
   PRODUCT_BLOCK_N = 512,
   PRODUCT_BLOCK_M = 768,
+  PRODUCT_PACK_ROWS = 16,
 };
 
 _Static_assert((PRODUCT_BLOCK_N + PRODUCT_BLOCK_M + PRODUCT_ROWS) * PRODUCT_STEPS * 4 <=
@@ -130,9 +131,15 @@ CSIMD_INLINE void product_pack_all(const csimd_operand *o,
                                    const int width,
                                    const bool rounds) {
   size_t steps = (depth + PRODUCT_DEPTH - 1) / PRODUCT_DEPTH;
-  for (size_t lane = 0; lane < lanes; lane += (size_t)width) {
-    size_t count = product_smaller((size_t)width, lanes - lane);
-    product_pack(o, by_lane, first + lane, count, p, depth, panels + lane * steps, width, rounds);
+  // Stored rows along the lanes hold many panels: a few rows pass all panels while they are in L1.
+  size_t part = by_lane ? depth : PRODUCT_PACK_ROWS;
+  for (size_t q = 0; q < depth; q += part) {
+    size_t own = product_smaller(part, depth - q);
+    for (size_t lane = 0; lane < lanes; lane += (size_t)width) {
+      size_t count = product_smaller((size_t)width, lanes - lane);
+      float *panel = panels + lane * steps + q / PRODUCT_DEPTH * (size_t)width;
+      product_pack(o, by_lane, first + lane, count, p + q, own, panel, width, rounds);
+    }
   }
 }
 

@@ -281,43 +281,60 @@ import Testing
     )
   }
 
+  /// All rows, and some of them, as the last block has them: the same numbers, the same gradients.
   private func check(
     _ block: TransformerBlock,
     _ parameters: ParameterSet,
     rotary: Rotary?
   ) throws {
+    try check(block, parameters, rotary: rotary, kept: nil)
+    for parameter in parameters.all { parameter.zeroGradient() }
+    try check(block, parameters, rotary: rotary, kept: RowChoice([1, 4, 6]))
+  }
+
+  private func check(
+    _ block: TransformerBlock,
+    _ parameters: ParameterSet,
+    rotary: Rotary?,
+    kept: RowChoice?
+  ) throws {
     var random = SeededRandom(seed: 12)
     let context = LayerContext(try execution())
     let (rows, sequences) = (7, [0..<5, 5..<7])
     let x = try matrix(rows, block.hidden, &random)
-    let probe = try matrix(rows, block.hidden, &random)
-    let y = try matrix(rows, block.hidden, &random)
-    let tape = try BlockTape(for: block, rows: rows, name: "tape", context)
+    let probe = try matrix(kept?.count ?? rows, block.hidden, &random)
+    let y = try matrix(kept?.count ?? rows, block.hidden, &random)
+    let tape = try BlockTape(
+      for: block,
+      rows: rows,
+      outputs: y.rows,
+      name: "tape",
+      context
+    )
+    func forward() throws {
+      try block.forward(
+        x,
+        into: y,
+        sequences: sequences,
+        rotary: rotary,
+        kept: kept,
+        tape: tape,
+        context
+      )
+    }
     let check = DifferenceCheck(
       variables: [("x", x)] + (try parameters.all.map { ($0.name, try $0.view) }),
       value: {
-        try block.forward(
-          x,
-          into: y,
-          sequences: sequences,
-          rotary: rotary,
-          tape: tape,
-          context
-        )
+        try forward()
         return product(y, probe)
       },
       gradients: {
-        try block.forward(
-          x,
-          into: y,
-          sequences: sequences,
-          rotary: rotary,
-          tape: tape,
-          context
-        )
-        let d = try MatrixView(probe.array(), columns: block.hidden)
+        try forward()
+        let slopes = try MatrixView(probe.array(), columns: block.hidden)
+        let d = kept == nil ? slopes : try MatrixView<Float>(rows: rows, columns: block.hidden)
         try block.backward(
           d,
+          kept: kept.map { KeptGradient(rows: $0, gradient: slopes) },
           input: x,
           sequences: sequences,
           rotary: rotary,
@@ -328,6 +345,12 @@ import Testing
       }
     )
     try check.run(limit: 12)
+    guard let kept else { return }
+    let all = try matrix(rows, block.hidden, &random)
+    let whole = try BlockTape(for: block, rows: rows, outputs: rows, name: "whole", context)
+    try block.forward(x, into: all, sequences: sequences, rotary: rotary, tape: whole, context)
+    try forward()
+    #expect(y.array() == kept.rows.flatMap { all.rows($0..<$0 + 1).array() })
   }
 
   /// Layers; side of the grid, 0: none.

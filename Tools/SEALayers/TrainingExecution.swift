@@ -58,7 +58,7 @@ package struct TrainingExecution {
     let isWide = c.columns >= c.rows
     // Whole register tiles; enough rows or columns that packing the other operand again is cheap: a
     // kernel packs it once for each 512 columns anyway.
-    let (length, unit, grain) = isWide ? (c.columns, 64, 512) : (c.rows, 12, 384)
+    let (length, unit, grain) = isWide ? (c.columns, 32, 512) : (c.rows, 12, 384)
     let units = (length + unit - 1) / unit
     // A product that takes a millisecond is worth every thread.
     let isLarge = c.rows * c.columns >= (1 << 26) / max(a.columns, 1)

@@ -54,12 +54,14 @@ package struct BlockStack {
   private func tape(
     _ index: Int,
     _ rows: Int,
+    _ kept: RowChoice?,
     _ mode: ActivationMode,
     _ context: LayerContext
   ) throws(LayerError) -> BlockTape {
     try BlockTape(
       for: blocks[index],
       rows: rows,
+      outputs: kept?.count ?? rows,
       name: "\(name).tape.\(mode == .keep ? index : 0)",
       context
     )
@@ -73,8 +75,9 @@ package struct BlockStack {
   ///   - rotary: rotates queries and keys.
   ///   - mode: what is kept; without a backward pass to come, `.recompute` takes least memory.
   ///   - isFinal: no backward pass follows, so not even inputs are kept.
+  ///   - kept: rows of the output that are wanted; nil: all. There must be a block.
   ///   - context: execution and workspace.
-  /// - Returns: the last block's output.
+  /// - Returns: the last block's output, of the kept rows.
   /// - Throws: `LayerError.file` when memory cannot be had.
   package func forward(
     rows: Int,
@@ -82,14 +85,25 @@ package struct BlockStack {
     rotary: Rotary? = nil,
     mode: ActivationMode,
     isFinal: Bool = false,
+    kept: RowChoice? = nil,
     _ context: LayerContext
   ) throws(LayerError) -> MatrixView<Float> {
     var x = try state(0, rows, context)
     for (index, block) in blocks.enumerated() {
       // Two states take turns where nothing is kept.
-      let y = try state(isFinal ? (index + 1) % 2 : index + 1, rows, context)
-      let tape = try tape(index, rows, isFinal ? .recompute : mode, context)
-      try block.forward(x, into: y, sequences: sequences, rotary: rotary, tape: tape, context)
+      let kept = index + 1 == blocks.count ? kept : nil
+      let place = isFinal ? (index + 1) % 2 : index + 1
+      let y = try state(place, kept?.count ?? rows, context)
+      let tape = try tape(index, rows, kept, isFinal ? .recompute : mode, context)
+      try block.forward(
+        x,
+        into: y,
+        sequences: sequences,
+        rotary: rotary,
+        kept: kept,
+        tape: tape,
+        context
+      )
       x = y
     }
     return x
@@ -97,9 +111,11 @@ package struct BlockStack {
 
   /// Turns the gradient of the output in `d` into that of the input, block by block from the last.
   ///
+  /// Where only some rows of the output were wanted, `kept` has their gradient and `d` is assigned.
   /// - Throws: `LayerError.file`, or what the sink throws.
   package func backward(
     _ d: MatrixView<Float>,
+    kept: KeptGradient? = nil,
     sequences: [Range<Int>],
     rotary: Rotary? = nil,
     mode: ActivationMode,
@@ -107,11 +123,28 @@ package struct BlockStack {
   ) throws {
     for (index, block) in blocks.enumerated().reversed() {
       let x = try state(index, d.rows, context)
-      let tape = try tape(index, d.rows, mode, context)
+      let kept = index + 1 == blocks.count ? kept : nil
+      let tape = try tape(index, d.rows, kept?.rows, mode, context)
       if mode == .recompute {
-        try block.forward(x, into: nil, sequences: sequences, rotary: rotary, tape: tape, context)
+        try block.forward(
+          x,
+          into: nil,
+          sequences: sequences,
+          rotary: rotary,
+          kept: kept?.rows,
+          tape: tape,
+          context
+        )
       }
-      try block.backward(d, input: x, sequences: sequences, rotary: rotary, tape: tape, context)
+      try block.backward(
+        d,
+        kept: kept,
+        input: x,
+        sequences: sequences,
+        rotary: rotary,
+        tape: tape,
+        context
+      )
     }
   }
 }

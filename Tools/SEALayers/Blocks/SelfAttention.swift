@@ -42,13 +42,14 @@ package struct SelfAttention {
   /// The input of the projections is needed by the backward pass.
   var readsInput: Bool { q.isTrained || k.isTrained || v.isTrained }
 
-  /// Adds the layer's output to `residual` and fills the tape.
+  /// Adds the layer's output to `residual` and fills the tape; only the rows `kept` where it is given.
   func forward(
     _ x: MatrixView<Float>,
     addingTo residual: MatrixView<Float>,
     sequences: [Range<Int>],
     rotary: Rotary?,
     tape: BlockTape,
+    kept: RowChoice?,
     _ context: LayerContext
   ) throws(LayerError) {
     try q.forward(x, into: tape.q, context)
@@ -65,29 +66,48 @@ package struct SelfAttention {
       statistics: tape.statistics,
       context
     )
-    try o.forward(tape.attended, into: residual, accumulates: true, context)
+    try o.forward(try attended(tape, kept, context), into: residual, accumulates: true, context)
+  }
+
+  /// What the output projection is given.
+  private func attended(
+    _ tape: BlockTape,
+    _ kept: RowChoice?,
+    _ context: LayerContext
+  ) throws(LayerError) -> MatrixView<Float> {
+    guard let kept else { return tape.attended }
+    let rows = try context.workspace.floats("attention.kept", kept.count, shape.queryWidth)
+    kept.gather(tape.attended, into: rows)
+    return rows
   }
 
   /// Assigns dL/dx to `dx`; see `Attention.backward` and `Linear.backward` for the steps.
   ///
-  /// `dy` is the gradient of the residual stream after the layer; `x`, the input of the forward pass,
-  /// is read only when a projection is trained.
+  /// `dy` is the gradient of the residual stream after the layer, of the rows `kept` where it is given;
+  /// `x`, the input of the forward pass, is read only when a projection is trained.
   func backward(
     _ dy: MatrixView<Float>,
     input x: MatrixView<Float>,
     sequences: [Range<Int>],
     rotary: Rotary?,
     tape: BlockTape,
+    kept: RowChoice?,
     into dx: MatrixView<Float>,
     _ context: LayerContext
   ) throws {
     let space = context.workspace
-    let rows = dy.rows
+    let rows = x.rows
     let dout = try space.floats("attention.dout", rows, shape.queryWidth)
     let dq = try space.floats("attention.dq.all", rows, shape.queryWidth)
     let dk = try space.floats("attention.dk.all", rows, shape.kvWidth)
     let dv = try space.floats("attention.dv.all", rows, shape.kvWidth)
-    try o.backward(dy, input: tape.attended, into: dout, context)
+    if let kept {
+      let own = try space.floats("attention.dkept", kept.count, shape.queryWidth)
+      try o.backward(dy, input: try attended(tape, kept, context), into: own, context)
+      kept.scatter(own, into: dout)
+    } else {
+      try o.backward(dy, input: tape.attended, into: dout, context)
+    }
     try Attention(shape).backward(
       tape.q,
       tape.k,

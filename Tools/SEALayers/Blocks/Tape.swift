@@ -61,12 +61,14 @@ package struct BlockTape {
   /// - Parameters:
   ///   - block: decides the widths.
   ///   - rows: positions of all sequences.
+  ///   - outputs: positions that go on after attention.
   ///   - name: distinguishes tapes in the workspace.
   ///   - context: workspace, and the precision that decides how wide rows are kept.
   /// - Throws: `LayerError.file` when memory cannot be had.
   package init(
     for block: TransformerBlock,
     rows: Int,
+    outputs: Int,
     name: String,
     _ context: LayerContext
   ) throws(LayerError) {
@@ -80,12 +82,12 @@ package struct BlockTape {
       maxima: try space.floats("\(name).maxima", shape.heads, rows),
       inverses: try space.floats("\(name).inverses", shape.heads, rows)
     )
-    middle = try space.floats("\(name).middle", rows, block.hidden)
+    middle = try space.floats("\(name).middle", outputs, block.hidden)
     func wide(_ part: String) throws(LayerError) -> WideRows {
       let width = block.mlp.width
       return context.execution.precision == .bfloat16
-        ? .bfloat16(try space.matrix("\(name).\(part)", rows: rows, columns: width))
-        : .float32(try space.floats("\(name).\(part)", rows, width))
+        ? .bfloat16(try space.matrix("\(name).\(part)", rows: outputs, columns: width))
+        : .float32(try space.floats("\(name).\(part)", outputs, width))
     }
     gate = try wide("gate")
     up = block.mlp.isGated ? try wide("up") : nil

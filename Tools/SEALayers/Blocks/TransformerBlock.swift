@@ -111,9 +111,10 @@ package struct TransformerBlock {
   ///
   /// - Parameters:
   ///   - x: `[rows, hidden]`; stays as it is.
-  ///   - y: `[rows, hidden]`; nil: only the tape is wanted.
+  ///   - y: `[rows, hidden]`, or of the kept rows; nil: only the tape is wanted.
   ///   - sequences: rows of each sequence.
   ///   - rotary: rotates queries and keys.
+  ///   - kept: rows that are wanted; nil: all. The others end with their keys and values.
   ///   - tape: receives what the backward pass needs.
   ///   - context: execution and workspace.
   /// - Throws: `LayerError.file` when memory cannot be had.
@@ -122,20 +123,27 @@ package struct TransformerBlock {
     into y: MatrixView<Float>?,
     sequences: [Range<Int>],
     rotary: Rotary? = nil,
+    kept: RowChoice? = nil,
     tape: BlockTape,
     _ context: LayerContext
   ) throws(LayerError) {
-    let normed = try context.workspace.floats("block.normed", x.rows, hidden)
-    try norm1.forward(x, into: normed, context)
-    context.execution.copy(x, into: tape.middle)
+    let all = try context.workspace.floats("block.normed", x.rows, hidden)
+    try norm1.forward(x, into: all, context)
+    if let kept {
+      kept.gather(x, into: tape.middle)
+    } else {
+      context.execution.copy(x, into: tape.middle)
+    }
     try attention.forward(
-      normed,
+      all,
       addingTo: tape.middle,
       sequences: sequences,
       rotary: rotary,
       tape: tape,
+      kept: kept,
       context
     )
+    let normed = all.rows(0..<tape.middle.rows)
     try norm2.forward(tape.middle, into: normed, context)
     if let y { context.execution.copy(tape.middle, into: y) }
     try mlp.forward(normed, addingTo: y, tape: tape, context)
@@ -145,7 +153,8 @@ package struct TransformerBlock {
   /// collects what comes back through the norms.
   ///
   /// - Parameters:
-  ///   - d: `[rows, hidden]`, the gradient, in place.
+  ///   - d: `[rows, hidden]`, the gradient, in place; assigned where `kept` is given.
+  ///   - kept: the kept rows of the forward pass and their gradient `[kept, hidden]`, which is used up.
   ///   - x: the input of the forward pass.
   ///   - sequences: rows of each sequence.
   ///   - rotary: as in the forward pass.
@@ -154,6 +163,7 @@ package struct TransformerBlock {
   /// - Throws: `LayerError.file`, or what the sink throws.
   package func backward(
     _ d: MatrixView<Float>,
+    kept: KeptGradient? = nil,
     input x: MatrixView<Float>,
     sequences: [Range<Int>],
     rotary: Rotary? = nil,
@@ -162,16 +172,20 @@ package struct TransformerBlock {
   ) throws {
     let normed = try context.workspace.floats("block.normed", x.rows, hidden)
     let gradient = try context.workspace.floats("block.gradient", x.rows, hidden)
-    if mlp.readsInput { try norm2.forward(tape.middle, into: normed, context) }
-    try mlp.backward(d, input: normed, tape: tape, into: gradient, context)
-    try norm2.backward(tape.middle, gradient, addingTo: d, context)
+    let dy = kept?.gradient ?? d
+    let own = 0..<dy.rows
+    if mlp.readsInput { try norm2.forward(tape.middle, into: normed.rows(own), context) }
+    try mlp.backward(dy, input: normed.rows(own), tape: tape, into: gradient.rows(own), context)
+    try norm2.backward(tape.middle, gradient.rows(own), addingTo: dy, context)
+    if let kept { kept.rows.scatter(dy, into: d) }
     if attention.readsInput { try norm1.forward(x, into: normed, context) }
     try attention.backward(
-      d,
+      dy,
       input: normed,
       sequences: sequences,
       rotary: rotary,
       tape: tape,
+      kept: kept?.rows,
       into: gradient,
       context
     )

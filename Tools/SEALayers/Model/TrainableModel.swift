@@ -120,19 +120,36 @@ package final class TrainableModel {
   ///
   /// - Throws: `LayerError`.
   package func features(of pixels: [Float]) throws(LayerError) -> MatrixView<Float> {
+    try features(of: [pixels])[0]
+  }
+
+  /// What a frozen encoder makes of pictures, `[features, featureWidth]` each, in memory of its own.
+  ///
+  /// The same whatever pictures go together.
+  /// - Throws: `LayerError`.
+  package func features(of pictures: [[Float]]) throws(LayerError) -> [MatrixView<Float>] {
     guard let encoder else { throw .missingPart(name: "vision encoder") }
-    let rows: MatrixView<Float> = try allocate(
-      rows: encoder.encoder.features,
-      columns: encoder.encoder.hidden
+    let count = encoder.encoder.features
+    var results: [MatrixView<Float>] = []
+    for _ in pictures {
+      results.append(try allocate(rows: count, columns: encoder.encoder.hidden))
+    }
+    let rows = try workspace.floats(
+      "features.frozen",
+      pictures.count * count,
+      encoder.encoder.hidden
     )
     try encoder.forward(
-      [pixels],
+      pictures,
       mode: .recompute,
       isFinal: true,
       into: rows,
       LayerContext(execution, workspace: workspace)
     )
-    return rows
+    for (index, result) in results.enumerated() {
+      result.copy(from: rows.rows(index * count..<(index + 1) * count))
+    }
+    return results
   }
 
   /// Losses of some samples, and the gradients of everything that is trained.

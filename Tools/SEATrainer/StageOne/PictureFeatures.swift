@@ -19,7 +19,8 @@ package enum FeatureStorage: String, Sendable, CaseIterable {
 /// also when they have just been computed: a run gives the same bits with a full cache and with none.
 package final class PictureFeatures {
   private let recipe: ImageRecipe
-  private let encode: ([Float]) throws -> MatrixView<Float>
+  private let encode: ([[Float]]) throws -> [MatrixView<Float>]
+  private let pool: WorkerPool
   private let folder: String?
   private let key: String
   private let storage: FeatureStorage
@@ -28,6 +29,9 @@ package final class PictureFeatures {
   private let maxBytes: Int
   private var written = 0
   private var isBroken = false
+  /// Features by path, as they were computed or read first.
+  private var kept: [String: MatrixView<Float>] = [:]
+  private var keptBytes = 0
   /// Called once when the cache can no longer be written.
   package var warn: (String) -> Void = { _ in }
 
@@ -35,6 +39,10 @@ package final class PictureFeatures {
   package private(set) var counts = (read: 0, computed: 0)
 
   private static let tensor = "features"
+  /// Bytes of features that stay in memory: ten thousand pictures of 64 × 192, 230 of 576 × 1024.
+  static let maxKeptBytes = 512 << 20
+  /// Rows of pictures that go through the encoder together: fewer are slow, more take memory.
+  private static let rowsTogether = 1024
 
   /// Features of a recipe and an encoder.
   ///
@@ -45,7 +53,8 @@ package final class PictureFeatures {
   ///   - folder: where features are kept; nil: nowhere.
   ///   - storage: how they are kept.
   ///   - maxBytes: no more is written after this much.
-  ///   - encode: pixels to features.
+  ///   - pool: threads that prepare pictures.
+  ///   - encode: pixels of some pictures to features, the same whatever goes with them.
   /// - Throws: `TrainerError.file` when the folder cannot be made.
   package init(
     recipe: ImageRecipe,
@@ -54,10 +63,12 @@ package final class PictureFeatures {
     folder: String?,
     storage: FeatureStorage,
     maxBytes: Int = .max,
-    encode: @escaping ([Float]) throws -> MatrixView<Float>
+    on pool: WorkerPool,
+    encode: @escaping ([[Float]]) throws -> [MatrixView<Float>]
   ) throws(TrainerError) {
     self.recipe = recipe
     self.encode = encode
+    self.pool = pool
     self.folder = folder
     self.storage = storage
     self.maxBytes = maxBytes
@@ -73,21 +84,72 @@ package final class PictureFeatures {
   /// Bytes of one picture's features on the disk.
   package var bytesPerPicture: Int { rows * width * (storage == .float32 ? 4 : 2) }
 
-  /// The features of the picture in a file, `[features, featureWidth]`.
+  /// The features of the pictures in some files, `[features, featureWidth]` each.
   ///
-  /// - Throws: `ImageError` or `FileError` when it is no picture, or what the encoder throws.
-  package func features(ofFile path: String) throws -> MatrixView<Float> {
-    let file = try MappedFile(path: path)
-    let name = Digest.of("\(key)\n\(Digest.of(file))")
-    if let folder, let cached = read("\(folder)/\(name.prefix(2))/\(name).safetensors") {
-      counts.read += 1
-      return cached
+  /// - Returns: features, or the `ImageError` or `FileError` of a file that is no picture.
+  /// - Throws: what the encoder throws.
+  package func features(
+    ofFiles paths: [String]
+  ) throws -> [Result<MatrixView<Float>, any Error>] {
+    var found: [String: Result<MatrixView<Float>, any Error>] = [:]
+    var missing: [(path: String, name: String)] = []
+    var seen: Set<String> = []
+    for path in paths where seen.insert(path).inserted {
+      if let known = kept[path] {
+        found[path] = .success(known)
+        continue
+      }
+      do throws(FileError) {
+        let name = Digest.of("\(key)\n\(Digest.of(try MappedFile(path: path)))")
+        if let folder, let cached = read("\(folder)/\(name.prefix(2))/\(name).safetensors") {
+          counts.read += 1
+          keep(cached, path)
+          found[path] = .success(cached)
+        } else {
+          missing.append((path, name))
+        }
+      } catch {
+        found[path] = .failure(error)
+      }
     }
-    let picture = try ImageFile.decode(bytes: file.bytes, name: path)
-    let computed = round(try encode(try recipe.run(picture).values))
-    counts.computed += 1
-    if let folder { store(computed, in: "\(folder)/\(name.prefix(2))", as: name) }
-    return computed
+    let together = max(Self.rowsTogether / rows, 1)
+    for start in stride(from: 0, to: missing.count, by: together) {
+      let part = missing[start..<min(start + together, missing.count)]
+      try compute(Array(part), into: &found)
+    }
+    return paths.compactMap { found[$0] }
+  }
+
+  private func compute(
+    _ missing: [(path: String, name: String)],
+    into found: inout [String: Result<MatrixView<Float>, any Error>]
+  ) throws {
+    var files: [(path: String, name: String)] = []
+    var pictures: [[Float]] = []
+    let results = recipe.pixels(ofFiles: missing.map(\.path), on: pool)
+    for (file, result) in zip(missing, results) {
+      switch result {
+      case .failure(let error): found[file.path] = .failure(error)
+      case .success(let pixels):
+        files.append(file)
+        pictures.append(pixels)
+      }
+    }
+    guard !pictures.isEmpty else { return }
+    for (file, features) in zip(files, try encode(pictures)) {
+      let computed = round(features)
+      counts.computed += 1
+      if let folder { store(computed, in: "\(folder)/\(file.name.prefix(2))", as: file.name) }
+      keep(computed, file.path)
+      found[file.path] = .success(computed)
+    }
+  }
+
+  private func keep(_ features: MatrixView<Float>, _ path: String) {
+    let bytes = rows * width * 4
+    guard keptBytes + bytes <= Self.maxKeptBytes else { return }
+    kept[path] = features
+    keptBytes += bytes
   }
 
   /// Values as they will be read back.

@@ -26,8 +26,8 @@ extension Parameter: TrainedTensor {
 extension TrainableModel: StageModel {
   package var stageTensors: [any TrainedTensor] { trained }
 
-  package func stageFeatures(of pixels: [Float]) throws -> MatrixView<Float> {
-    try features(of: pixels)
+  package func stageFeatures(of pictures: [[Float]]) throws -> [MatrixView<Float>] {
+    try features(of: pictures)
   }
 
   package func stagePass(

@@ -9,12 +9,12 @@ package protocol StageModel: AnyObject {
   /// The tensors that are trained, in a fixed order.
   var stageTensors: [any TrainedTensor] { get }
 
-  /// What the frozen encoder makes of a picture, `[features, featureWidth]`.
+  /// What the frozen encoder makes of pictures, `[features, featureWidth]` each.
   ///
-  /// - Parameter pixels: `[3, side, side]`, normalised, channel first.
+  /// - Parameter pictures: `[3, side, side]`, normalised, channel first.
   /// - Returns: rows in memory of their own.
   /// - Throws: what the layers throw.
-  func stageFeatures(of pixels: [Float]) throws -> MatrixView<Float>
+  func stageFeatures(of pictures: [[Float]]) throws -> [MatrixView<Float>]
 
   /// Adds the gradients of some samples.
   ///

@@ -12,7 +12,7 @@ internal import SEAText
 package final class StageOneData: StageSource {
   private let dataset: Dataset
   private let images: ImageFolder?
-  private let tokenizer: SampleTokenizer
+  private let prepared: PreparedSamples
   private let pictures: (any PictureSource)?
   private let labels: (any LabelSource)?
   private let targets: WordTargets?
@@ -44,7 +44,7 @@ package final class StageOneData: StageSource {
   ) {
     self.dataset = dataset
     self.images = images
-    self.tokenizer = tokenizer
+    prepared = PreparedSamples(dataset, tokenizer: tokenizer)
     self.pictures = pictures
     self.labels = labels
     self.targets = targets
@@ -111,49 +111,79 @@ package final class StageOneData: StageSource {
   ) throws -> (batch: StageBatch, drawn: [AlignmentPair]) {
     var batch = StageBatch()
     var drawn: [AlignmentPair] = []
+    var chosen: [(place: Int, sample: PreparedSample, tokens: TokenizedSample)] = []
     for (offset, index) in indices.enumerated() {
-      let sample = try dataset.sample(index)
-      let name = sample.id.isEmpty ? "line \(dataset.entries[index].line)" : sample.id
-      var tokens = try tokenizer.encode(sample)
+      let sample = try prepared.sample(index)
+      var tokens = sample.tokens
       let length = tokens.rows(visualTokens: visualTokens)
       if length > options.maxLength {
         guard options.longSamples == .cut else {
           skipped.long += 1
           batch.skippedLong += 1
-          skip("\(name): \(length) rows, more than \(options.maxLength)")
+          skip("\(sample.name): \(length) rows, more than \(options.maxLength)")
           continue
         }
         tokens = tokens.cut(toRows: options.maxLength, visualTokens: visualTokens)
       }
-      let hasPicture = tokens.ids.contains(Prompt.imageID)
+      chosen.append((first + offset, sample, tokens))
+    }
+    // Pictures of a micro-batch are wanted together: they may be made on all threads.
+    let shown = chosen.map { $0.tokens.ids.contains(Prompt.imageID) ? $0.sample.image : nil }
+    var found = try pictures(shown.compactMap(\.self)).makeIterator()
+    for (entry, image) in zip(chosen, shown) {
+      let (sample, tokens) = (entry.sample, entry.tokens)
       var pictures: [TrainingPicture] = []
-      if hasPicture, let image = sample.image {
-        guard let picture = try picture(image, name) else { continue }
+      if let image {
+        guard let result = found.next(), let picture = try accepted(result, sample.name) else {
+          continue
+        }
         pictures = [picture]
+        if let grid = try candidates(sample.id, image) {
+          // Draws are named by the place in the step, pairs by the place in the micro-batch.
+          let row = batch.samples.count
+          drawn += sampler.draw(grid, row: entry.place, step: step)
+            .map { AlignmentPair(row: row, patch: $0.patch + firstPatch, word: $0.word) }
+            .filter { $0.patch >= 0 }
+        }
       }
-      if hasPicture, let image = sample.image, let grid = try candidates(sample.id, image) {
-        // Draws are named by the place in the step, pairs by the place in the micro-batch.
-        let row = batch.samples.count
-        drawn += sampler.draw(grid, row: first + offset, step: step)
-          .map { AlignmentPair(row: row, patch: $0.patch + firstPatch, word: $0.word) }
-          .filter { $0.patch >= 0 }
-      }
+      var isTarget = tokens.isTarget
       // Nothing stands before the first position.
-      if !tokens.isTarget.isEmpty { tokens.isTarget[0] = false }
-      batch.names.append(name)
+      if !isTarget.isEmpty { isTarget[0] = false }
+      batch.names.append(sample.name)
       batch.samples.append(
-        TrainingSample(ids: tokens.ids, isTarget: tokens.isTarget, pictures: pictures)
+        TrainingSample(ids: tokens.ids, isTarget: isTarget, pictures: pictures)
       )
     }
     return (batch, drawn)
   }
 
-  private func picture(_ image: String, _ name: String) throws -> TrainingPicture? {
-    do {
-      guard let images, let pictures else {
-        throw TrainerError.usage("--images is needed: the data have pictures")
+  /// Pictures by their names, or why there is none.
+  private func pictures(_ names: [String]) throws -> [Result<TrainingPicture, any Error>] {
+    guard !names.isEmpty else { return [] }
+    guard let images, let pictures else {
+      throw TrainerError.usage("--images is needed: the data have pictures")
+    }
+    var paths: [String] = []
+    var problems: [(any Error)?] = []
+    for name in names {
+      do throws(DatasetError) {
+        paths.append(try images.path(of: name))
+        problems.append(nil)
+      } catch {
+        problems.append(error)
       }
-      return try pictures.picture(ofFile: try images.path(of: image))
+    }
+    var found = try pictures.pictures(ofFiles: paths).makeIterator()
+    return problems.compactMap { problem in problem.map { .failure($0) } ?? found.next() }
+  }
+
+  /// The picture; nil for one that cannot be read, which is counted.
+  private func accepted(
+    _ result: Result<TrainingPicture, any Error>,
+    _ name: String
+  ) throws -> TrainingPicture? {
+    do {
+      return try result.get()
     } catch let error where error is ImageError || error is DatasetError || error is FileError {
       skipped.image += 1
       skip("\(name): \(error)")

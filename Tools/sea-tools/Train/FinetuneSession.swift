@@ -144,7 +144,7 @@ struct FinetuneSession {
     )
     let isTrained = tuning.trainsEncoder
     let data = try Replay(path: path, model: parts.description) { pixels in
-      isTrained ? .pixels(pixels) : .features(try encode(pixels))
+      isTrained ? .pixels(pixels) : .features(try encode([pixels])[0])
     }
     guard data.pairs == 0 else {
       throw TrainerError.badInput(path: path, problem: "samples: only sea train pretrain aligns")
@@ -231,7 +231,7 @@ struct FinetuneSession {
     guard let recipe = parts.description.recipe else {
       throw CommandError(.badData, "the model has no image recipe")
     }
-    guard !tuning.trainsEncoder else { return PicturePixels(recipe) }
+    guard !tuning.trainsEncoder else { return PicturePixels(recipe, on: pool) }
     let features = try PictureFeatures(
       recipe: recipe,
       encoder: encoder,
@@ -241,6 +241,7 @@ struct FinetuneSession {
       folder: command.data.cacheFolder(in: folder),
       storage: featureType,
       maxBytes: command.data.featureCacheSize ?? .max,
+      on: pool,
       encode: try parts.encoder(model, kernels: kernels, threads: command.compute.threadCount)
     )
     features.warn = { console.warn($0) }

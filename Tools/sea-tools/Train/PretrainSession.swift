@@ -90,7 +90,9 @@ struct PretrainSession {
     try parts.model(seed: stage.seed, on: execution, console)
   }
 
-  private func encoder(_ model: TrainableModel) throws -> ([Float]) throws -> MatrixView<Float> {
+  private func encoder(
+    _ model: TrainableModel
+  ) throws -> ([[Float]]) throws -> [MatrixView<Float>] {
     try parts.encoder(model, kernels: kernels, threads: command.compute.threadCount)
   }
 
@@ -136,7 +138,7 @@ struct PretrainSession {
     let execution = try execution()
     let model = try model(on: execution)
     let encode = try encoder(model)
-    let data = try Replay(path: path, model: parts.description) { .features(try encode($0)) }
+    let data = try Replay(path: path, model: parts.description) { .features(try encode([$0])[0]) }
     if !data.ignoredKeys.isEmpty {
       let names = data.ignoredKeys.map { $0.printable() }.joined(separator: ", ")
       console.explain("\(path.printable(limit: 4096)): keys without effect: \(names)")
@@ -183,6 +185,7 @@ struct PretrainSession {
       folder: command.data.cacheFolder(in: folder),
       storage: featureType,
       maxBytes: command.data.featureCacheSize ?? .max,
+      on: pool,
       encode: try self.encoder(model)
     )
     features.warn = { console.warn($0) }

@@ -162,12 +162,12 @@ extension StageParts {
     _ model: TrainableModel,
     kernels: Kernels,
     threads: Int
-  ) throws -> ([Float]) throws -> MatrixView<Float> {
+  ) throws -> ([[Float]]) throws -> [MatrixView<Float>] {
     guard description.encoder?.scales.isEmpty == false else {
       return { try model.features(of: $0) }
     }
     let streamed = try StreamedEncoder(source, on: Execution(kernels: kernels, threads: threads))
-    return { try streamed.features(of: $0) }
+    return { try $0.map { try streamed.features(of: $0) } }
   }
 }
 
