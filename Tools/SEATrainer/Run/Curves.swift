@@ -16,9 +16,17 @@ package enum Curves {
   private static let top = 34.0
   private static let bottom = 30.0
   private static let maxPoints = 1000
+  /// Colours of figures without one of their own.
+  private static let colors = ["#c55a11", "#548235", "#7030a0", "#1f4e79", "#a61c00", "#7f6000"]
 
   /// The picture of a run.
   package static func svg(_ records: [StepRecord]) -> String {
+    let names = Set(records.flatMap { $0.losses.others.keys }).sorted()
+    func others(_ isWanted: (String) -> Bool) -> [Line] {
+      names.filter(isWanted).enumerated().map { index, name in
+        line(name, colors[index % colors.count], records) { $0.losses.others[name] }
+      }
+    }
     let panels: [(title: String, lines: [Line])] = [
       (
         "loss",
@@ -26,8 +34,8 @@ package enum Curves {
           line("loss", "#1f4e79", records) { $0.losses.total },
           line("L_g", "#c55a11", records) { $0.losses.generation },
           line("L_a", "#548235", records) { $0.losses.alignment },
-        ]
-      ),
+        ] + others { !$0.hasPrefix("probe_") }
+      ), ("probe", others { $0.hasPrefix("probe_") }),
       ("temperature", [line("τ", "#7030a0", records) { $0.losses.temperature }]),
       ("learning rate", [line("lr", "#1f4e79", records) { $0.learningRate }]),
       ("gradient norm", [line("‖g‖", "#a61c00", records) { $0.gradientNorm }]),
@@ -50,12 +58,14 @@ package enum Curves {
     _ records: [StepRecord],
     _ value: (StepRecord) -> Double?
   ) -> Line {
-    let stride = max(1, (records.count + maxPoints - 1) / maxPoints)
-    var values: [(step: Int, value: Double)] = []
-    for (index, record) in records.enumerated()
-    where index % stride == 0 || index + 1 == records.count {
-      if let value = value(record), value.isFinite { values.append((record.step, value)) }
+    var found: [(step: Int, value: Double)] = []
+    for record in records {
+      if let value = value(record), value.isFinite { found.append((record.step, value)) }
     }
+    // Of what is there, not of all steps: some figures are known at few of them.
+    let stride = max(1, (found.count + maxPoints - 1) / maxPoints)
+    let values = found.indices.filter { $0 % stride == 0 || $0 + 1 == found.count }
+      .map { found[$0] }
     return Line(name: name, color: color, values: values)
   }
 
@@ -99,7 +109,7 @@ package enum Curves {
         text +=
           "<text x=\"\(number(legend))\" y=\"\(number(y0 - 12))\" fill=\"\(line.color)\">"
           + "\(line.name)</text>\n"
-        legend += 60
+        legend += Double(12 + 8 * max(line.name.count, 6))
       }
     }
     return text

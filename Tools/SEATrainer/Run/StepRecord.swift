@@ -17,6 +17,8 @@ package struct StepLosses: Sendable, Equatable {
   package var tokens = 0
   /// Pairs that were aligned.
   package var pairs = 0
+  /// Further figures by the names that they have in the log.
+  package var others: [String: Double] = [:]
   /// Names of the samples, for messages.
   package var batch: [String] = []
 
@@ -42,7 +44,7 @@ package struct StepRecord: Sendable, Equatable {
       guard let value, value.isFinite else { return .null }
       return .number(JSONNumber(value))
     }
-    return [
+    let fields: JSONValue = [
       "step": .number(JSONNumber(step)),
       "loss": number(losses.total),
       "L_g": number(losses.generation),
@@ -56,7 +58,20 @@ package struct StepRecord: Sendable, Equatable {
       "seconds": number(seconds),
       "peak_rss_bytes": .number(JSONNumber(peakResidentBytes)),
     ]
+    guard !losses.others.isEmpty, let object = fields.object else { return fields }
+    return .object(
+      JSONObject(
+        object.entries
+          + losses.others.sorted { $0.key < $1.key }.map { (key: $0.key, value: number($0.value)) }
+      )
+    )
   }
+
+  /// Names that are not among the further figures.
+  private static let ownNames: Set<String> = [
+    "step", "loss", "L_g", "L_a", "temperature", "lr", "grad_norm", "tokens", "pairs",
+    "tokens_per_second", "seconds", "peak_rss_bytes",
+  ]
 
   /// A step's record.
   package init(
@@ -85,6 +100,9 @@ package struct StepRecord: Sendable, Equatable {
     losses.temperature = json["temperature"]?.double
     losses.tokens = json["tokens"]?.int ?? 0
     losses.pairs = json["pairs"]?.int ?? 0
+    for entry in json.object?.entries ?? [] where !Self.ownNames.contains(entry.key) {
+      if let value = entry.value.double { losses.others[entry.key] = value }
+    }
     self.init(
       step: step,
       losses: losses,
