@@ -81,11 +81,17 @@ extension ImageRecipe {
     var values: [Float] = []
     values.reserveCapacity(3 * plane)
     for channel in 0..<3 {
-      let mean = Float(mean[channel])
-      let std = Float(std[channel])
-      let table = (0..<256).map { (Float(Double($0) * rescale) - mean) / std }
+      let table = self.values(ofChannel: channel)
       for pixel in 0..<plane { values.append(table[Int(image.pixels[3 * pixel + channel])]) }
     }
     return PixelTensor(height: image.height, width: image.width, values: values)
+  }
+
+  /// What each of a channel's 256 values becomes.
+  ///
+  /// - Precondition: `channel` is 0, 1 or 2.
+  package func values(ofChannel channel: Int) -> [Float] {
+    let (mean, std) = (Float(mean[channel]), Float(std[channel]))
+    return (0..<256).map { (Float(Double($0) * rescale) - mean) / std }
   }
 }

@@ -87,6 +87,47 @@ import Testing
     try check.run(limit: 10)
   }
 
+  /// Patches by the side of pictures, in the form that labels compare with words.
+  @Test(arguments: [true, false]) func patchesOfPictureTowers(_ isCLIP: Bool) throws {
+    var random = SeededRandom(seed: 34)
+    let context = LayerContext(try execution())
+    var encoder = TinyDescriptions.encoder(isCLIP: isCLIP, appliesFinalNorm: false)
+    encoder.projection = isCLIP ? 5 : nil
+    encoder.hasPoolingHead = !isCLIP
+    let model = ModelDescription(name: "t", encoder: encoder)
+    let parameters = try ParameterSet(model, options: TrainingOptions(trained: [.encoder]))
+    try parameters.randomize(seed: 35)
+    let tower = try PictureTower(encoder, in: parameters)
+    let width = isCLIP ? 5 : 8
+    let patches = try matrix(2 * encoder.patches, encoder.patchValues, &random)
+    let (points, probe) = (try matrix(2, width, &random), try matrix(2, width, &random))
+    let rows = 2 * encoder.patches
+    let (own, ownProbe) = (try matrix(rows, width, &random), try matrix(rows, width, &random))
+    func run(isFinal: Bool) throws {
+      try tower.forward(
+        pictures: 2,
+        mode: .keep,
+        isFinal: isFinal,
+        into: points,
+        patchPoints: own,
+        context
+      ) { $0.copy(from: patches) }
+    }
+    let check = DifferenceCheck(
+      variables: try parameters.all.map { ($0.name, try $0.view) },
+      value: {
+        try run(isFinal: true)
+        return product(points, probe) + product(own, ownProbe)
+      },
+      gradients: {
+        try run(isFinal: false)
+        try tower.backward(probe, patchPoints: ownProbe, mode: .keep, context)
+        return try parameters.all.map { try #require($0.gradient, "\($0.name)").array() }
+      }
+    )
+    try check.run(limit: 10)
+  }
+
   @Test(arguments: ["clip-tiny", "siglip-tiny"]) func referencesAreMet(_ name: String) throws {
     let source = try HubTowers(Fixtures.path("SEARuntimeTests", name))
     let reference = source.reference

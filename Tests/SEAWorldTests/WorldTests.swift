@@ -198,4 +198,27 @@ import Testing
       #expect(shown.contains(index))
     }
   }
+
+  @Test func masksNameTheWordsAndDigitsOfPatches() throws {
+    var digits = 0
+    for index in 0..<12 {
+      let scene = SceneMaker(seed: 4, split: .train).scene(index)
+      let picture = ScenePainter.paint(scene, side: 112)
+      let line = Masks.record(scene, picture, image: "a.png")
+      let record = try JSONScanner.parse(Array(line.utf8))
+      let words = (record["words"]?.array ?? []).map { ($0.array ?? []).compactMap(\.string) }
+      #expect(words.suffix(3) == [["sky"], ["sea"], ["sand"]] && record["grounds"]?.int == 3)
+      #expect(words.dropLast(3) == scene.things.map { [$0.hue.word, $0.kind.word] }[...])
+      let patches = (record["patches"]?.array ?? []).map { ($0.array ?? []).compactMap(\.int) }
+      for entry in try #require(record["marks"]?.object).entries {
+        digits += 1
+        let thing = try #require(scene.things.firstIndex { $0.number == Int(entry.key) })
+        let shown = (entry.value.array ?? []).compactMap(\.int)
+        #expect(!shown.isEmpty && shown.count <= 9)
+        // Most of a digit lies on the thing that carries it.
+        #expect(shown.contains { patches[$0].contains(thing) }, "digit \(entry.key)")
+      }
+    }
+    #expect(digits > 0)
+  }
 }

@@ -17,6 +17,8 @@ package struct CounterRandom: RandomNumberGenerator, Sendable {
     case duplicates = 5
     case initialization = 6
     case rounding = 7
+    case captions = 20
+    case distractors = 21
   }
 
   /// The stream of `seed` for a purpose and keys such as epoch, step and row.

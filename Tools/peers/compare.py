@@ -23,6 +23,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
+SEA_WEIGHTS = ("int8", "int4")
+
 # Name, stored type, further arguments. The best of the last two is what people can get of 4 bits.
 VARIANTS = [
     ("Q8_0", "Q8_0", []),
@@ -39,9 +41,10 @@ def run(command: list[str]) -> dict:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def sea(arguments: argparse.Namespace) -> dict[str, list[float]]:
+def sea(arguments: argparse.Namespace, weights: str) -> dict[str, list[float]]:
     """One round of sea, under llama.cpp's names."""
-    command = [str(arguments.sea), "bench", "--preset", arguments.preset, "--json", "--quiet"]
+    model = str(arguments.work / f"sea-{weights}.sea")
+    command = [str(arguments.sea), "bench", model, "--json", "--quiet"]
     command += ["--limits", "--repeat", "1", "--threads", str(arguments.threads)]
     command += ["--prompt-tokens", arguments.prompts, "--depth", arguments.depths]
     command += ["--decode", str(arguments.decode)]
@@ -127,10 +130,15 @@ def visual_tokens(shapes: dict) -> int:
 
 
 def make_files(arguments: argparse.Namespace) -> None:
-    """The GGUF files that are not there yet."""
+    """The model files that are not there yet."""
     from shapes import preset
 
     arguments.work.mkdir(parents=True, exist_ok=True)
+    for weights in SEA_WEIGHTS:
+        path = arguments.work / f"sea-{weights}.sea"
+        if not path.exists():
+            command = [str(arguments.sea), "preset", arguments.preset, "--weights", weights]
+            subprocess.run(command + ["-o", str(path)], check=True, stdout=subprocess.DEVNULL)
     kinds = sorted({kind for _, kind, _ in VARIANTS})
     if "vision" in preset(arguments.preset):
         kinds.append("mmproj")
@@ -147,12 +155,11 @@ def make_files(arguments: argparse.Namespace) -> None:
 
 
 def table(results: dict[str, dict[str, list[float]]]) -> list[str]:
-    """Markdown: medians of every program, and how many times sea's the others' are."""
+    """Markdown: medians of every program, and how many times those of sea in as many bits they are."""
     names = list(results)
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    for row in results["sea"]:
+    for row in results["sea int8"]:
         cells = []
-        ours = statistics.median(results["sea"][row])
         is_bytes = row.endswith("_bytes")
         for name in names:
             values = results[name].get(row)
@@ -161,7 +168,10 @@ def table(results: dict[str, dict[str, list[float]]]) -> list[str]:
                 continue
             value = statistics.median(values)
             text = f"{value / 1e9:.2f} GB" if is_bytes else f"{value * 1000:.1f} ms"
-            if name != "sea":
+            if not name.startswith("sea"):
+                four_bits = "4" in name
+                own = results["sea int4" if four_bits else "sea int8"][row]
+                ours = statistics.median(own)
                 text += f" ({value / ours:.2f}×)"
             cells.append(text)
         lines.append(f"| {row.replace('_bytes', '').replace('_', ' ')} | " + " | ".join(cells) + " |")
@@ -197,7 +207,7 @@ def main() -> None:
     results: dict[str, dict[str, list[float]]] = {}
     for round_index in range(arguments.repeat):
         print(f"round {round_index + 1} of {arguments.repeat}", file=sys.stderr)
-        rounds = {"sea": sea(arguments)}
+        rounds = {f"sea {weights}": sea(arguments, weights) for weights in SEA_WEIGHTS}
         for name, kind, extra in VARIANTS:
             rounds[name] = llama(arguments, kind, extra)
         for name, rows in rounds.items():

@@ -34,7 +34,7 @@ package struct CheckpointExporter {
 
   /// Bytes of a file at most, as the library cuts them.
   package static let shardBytes = 5_000_000_000
-  private static let tokenizerNames = [
+  static let tokenizerNames = [
     "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
     "added_tokens.json", "spiece.model", "vocab.json", "merges.txt", "chat_template.jinja",
     "chat_template.json",
@@ -140,17 +140,7 @@ package struct CheckpointExporter {
   }
 
   private func copyTokenizer(to folder: ExportFolder) throws(CheckpointError) {
-    guard let tokenizerFolder else { return }
-    for name in Self.tokenizerNames {
-      let file: MappedFile
-      do throws(FileError) {
-        file = try MappedFile(path: "\(tokenizerFolder)/\(name)")
-      } catch {
-        if case .missing = error { continue }
-        throw .file(error)
-      }
-      try folder.write(file.bytes.array(), to: name)
-    }
+    if let tokenizerFolder { try folder.copyTokenizer(from: tokenizerFolder) }
   }
 
   private mutating func addNotes(
@@ -183,7 +173,7 @@ package struct CheckpointExporter {
     }
   }
 
-  private static func name(_ type: ElementType) -> String {
+  static func name(_ type: ElementType) -> String {
     switch type {
     case .bfloat16: "bfloat16"
     case .float16: "float16"

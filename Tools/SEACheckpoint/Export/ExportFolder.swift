@@ -3,25 +3,25 @@
 
 internal import FoundationEssentials
 internal import Glibc
-internal import SEAFormat
+package import SEAFormat
 internal import SEATensor
 
 /// Collects files in `name.tmp.PID` beside the target and renames the whole when all are there.
 ///
 /// When the owner goes away without `commit`, everything written goes too. A folder left by a process
 /// that was killed is removed by the next export to the same name.
-final class ExportFolder {
+package final class ExportFolder {
   /// The path as given.
-  let path: String
+  package let path: String
   /// The folder that files are written to until `commit`.
-  let temporary: String
+  package let temporary: String
   private var isOpen = true
 
   /// Creates the temporary folder.
   ///
   /// - Throws: `CheckpointError.usage` when something other than an empty folder has the name,
   ///   `.file` when the folder cannot be made.
-  init(path: String) throws(CheckpointError) {
+  package init(path: String) throws(CheckpointError) {
     var target = path
     while target.count > 1, target.hasSuffix("/") { target.removeLast() }
     guard !target.isEmpty, target != "/" else {
@@ -39,26 +39,26 @@ final class ExportFolder {
   }
 
   /// The path of a file to write.
-  func file(_ name: String) -> String { "\(temporary)/\(name)" }
+  package func file(_ name: String) -> String { "\(temporary)/\(name)" }
 
   /// Makes a folder inside.
   ///
   /// - Throws: `CheckpointError.file`.
-  func makeFolder(_ name: String) throws(CheckpointError) {
+  package func makeFolder(_ name: String) throws(CheckpointError) {
     try Self.make(file(name), for: path)
   }
 
   /// Writes a JSON file.
   ///
   /// - Throws: `CheckpointError.format`.
-  func write(_ json: JSONValue, to name: String) throws(CheckpointError) {
+  package func write(_ json: JSONValue, to name: String) throws(CheckpointError) {
     try write(Array((json.serialized(pretty: true) + "\n").utf8), to: name)
   }
 
   /// Writes a file.
   ///
   /// - Throws: `CheckpointError.format`.
-  func write(_ bytes: [UInt8], to name: String) throws(CheckpointError) {
+  package func write(_ bytes: [UInt8], to name: String) throws(CheckpointError) {
     do throws(FormatError) {
       let output = try AtomicFile(path: file(name))
       try output.write(bytes)
@@ -72,7 +72,7 @@ final class ExportFolder {
   ///
   /// - Throws: `CheckpointError.file` when it cannot be renamed.
   /// - Precondition: called once.
-  func commit() throws(CheckpointError) {
+  package func commit() throws(CheckpointError) {
     precondition(isOpen, "\(path) was committed")
     guard unsafe rename(temporary, path) == 0 else {
       throw .file(.from(path: path, operation: "replace", code: errno))
@@ -88,7 +88,9 @@ final class ExportFolder {
   }
 
   /// Refuses to write over anything.
-  private static func refuseContent(of path: String) throws(CheckpointError) {
+  ///
+  /// - Throws: `CheckpointError.usage` for a file or a folder that is not empty.
+  package static func refuseContent(of path: String) throws(CheckpointError) {
     guard FileManager.default.fileExists(atPath: path) else { return }
     guard CheckpointFolder.isFolder(path) else {
       throw .usage("\(path.printable(limit: 4096)): cannot be written: it is a file")

@@ -70,12 +70,24 @@ struct ExportParts {
   // MARK: - Objects
 
   /// The keys of the language model.
+  func languageFields(type: String, ids: ExportIDs) -> ExportFields {
+    Self.languageFields(language, family, type: type, ids: ids)
+  }
+
+  /// The keys of the language model.
   ///
   /// - Parameters:
+  ///   - language: the model.
+  ///   - family: its family.
   ///   - type: of the weights, in the library's words.
   ///   - ids: special ids.
   /// - Returns: every key that a reader would otherwise take from its own defaults.
-  func languageFields(type: String, ids: ExportIDs) -> ExportFields {
+  static func languageFields(
+    _ language: LanguageModelDescription,
+    _ family: LanguageFamily,
+    type: String,
+    ids: ExportIDs
+  ) -> ExportFields {
     let activation: JSONValue = family == .gemma ? "gelu_pytorch_tanh" : "silu"
     var fields: ExportFields = [
       ("model_type", .string(family.rawValue)), ("vocab_size", number(language.vocab)),
@@ -136,8 +148,10 @@ struct ExportParts {
     }
   }
 
-  private func number(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
-  private func real(_ value: Double) -> JSONValue { .number(JSONNumber(value)) }
+  private func number(_ value: Int) -> JSONValue { Self.number(value) }
+  private func real(_ value: Double) -> JSONValue { Self.real(value) }
+  private static func number(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
+  private static func real(_ value: Double) -> JSONValue { .number(JSONNumber(value)) }
 }
 
 /// Ids that configurations state.

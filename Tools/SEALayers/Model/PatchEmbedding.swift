@@ -55,12 +55,7 @@ package struct PatchEmbedding {
     _ context: LayerContext
   ) throws(LayerError) {
     let side = encoder.imageSide
-    let execution = context.execution
-    let patches = try patchRows(pictures.count, context)
-    let target = try embedded(rows, context)
-    let table = try positions.floats()
-    let token = try classToken?.floats()
-    for (index, pixels) in pictures.enumerated() {
+    for pixels in pictures {
       guard pixels.count == 3 * side * side else {
         throw .input(
           what: "a picture",
@@ -68,12 +63,50 @@ package struct PatchEmbedding {
           expected: "3×\(side)×\(side)"
         )
       }
-      let own = patches.rows(index * encoder.patches..<(index + 1) * encoder.patches)
-      extract(pixels, into: own, on: execution)
-      let place = target.rows(index * encoder.rows..<(index + 1) * encoder.rows)
-      try projection.forward(own, into: body(place), context)
-      if let token { place.rows(0..<1).copy(from: token) }
-      execution.kernels.inference.add(table, to: place)
+    }
+    try forward(pictures: pictures.count, into: rows, context) { patches in
+      for (index, pixels) in pictures.enumerated() {
+        let own = patches.rows(index * encoder.patches..<(index + 1) * encoder.patches)
+        extract(pixels, into: own, on: context.execution)
+      }
+    }
+  }
+
+  /// Fills `rows` with hidden state 0 of pictures that the caller cuts into patches.
+  ///
+  /// - Parameters:
+  ///   - pictures: number of pictures.
+  ///   - rows: `[pictures · encoder.rows, hidden]`.
+  ///   - context: execution and workspace.
+  ///   - fill: writes `[pictures · patches, patchValues]`, each patch as channel, row, column.
+  /// - Throws: `LayerError.file` when memory cannot be had.
+  package func forward(
+    pictures: Int,
+    into rows: MatrixView<Float>,
+    _ context: LayerContext,
+    patches fill: (MatrixView<Float>) -> Void
+  ) throws(LayerError) {
+    let (execution, encoder) = (context.execution, encoder)
+    let patches = try patchRows(pictures, context)
+    fill(patches)
+    let target = try embedded(rows, context)
+    let table = try positions.floats()
+    let token = try classToken?.floats()
+    var projected = target
+    if encoder.rows != encoder.patches {
+      projected = try context.workspace.floats("vision.projected", patches.rows, rows.columns)
+    }
+    try projection.forward(patches, into: projected, context)
+    execution.share(pictures) { range in
+      for index in range {
+        let place = target.rows(index * encoder.rows..<(index + 1) * encoder.rows)
+        if encoder.rows != encoder.patches {
+          let own = projected.rows(index * encoder.patches..<(index + 1) * encoder.patches)
+          place.rows(encoder.rows - encoder.patches..<encoder.rows).copy(from: own)
+        }
+        if let token { place.rows(0..<1).copy(from: token) }
+        execution.kernels.inference.add(table, to: place)
+      }
     }
     try norm?.forward(target, into: rows, context)
   }
@@ -100,26 +133,34 @@ package struct PatchEmbedding {
       try norm.backward(try embedded(d, context), d, addingTo: gradient, context)
     }
     let patches = try patchRows(pictures, context)
-    for index in 0..<pictures {
-      let place = gradient.rows(index * encoder.rows..<(index + 1) * encoder.rows)
-      if positions.isTrained { execution.add(place, to: try positions.requireGradient()) }
-      if let classToken, classToken.isTrained {
-        execution.kernels.inference.add(place.rows(0..<1), to: try classToken.requireGradient())
+    if positions.isTrained {
+      let (target, each) = (try positions.requireGradient(), encoder.rows)
+      execution.share(each, grain: 8) { rows in
+        for index in 0..<pictures {
+          let own = gradient.rows(rows.offset(by: index * each))
+          execution.kernels.add(own, times: 1, to: target.rows(rows))
+        }
+      }
+    }
+    if let classToken, classToken.isTrained {
+      let target = try classToken.requireGradient()
+      for index in 0..<pictures {
+        let row = index * encoder.rows
+        execution.kernels.inference.add(gradient.rows(row..<row + 1), to: target)
       }
     }
     // The rows of all pictures without their class tokens, so that weights are visited once.
-    let dpatches = try context.workspace.floats("vision.dpatches", patches.rows, d.columns)
-    for index in 0..<pictures {
-      let place = gradient.rows(index * encoder.rows..<(index + 1) * encoder.rows)
-      dpatches.rows(index * encoder.patches..<(index + 1) * encoder.patches)
-        .copy(from: body(place))
+    var dpatches = gradient
+    if encoder.rows != encoder.patches {
+      dpatches = try context.workspace.floats("vision.dpatches", patches.rows, d.columns)
+      for index in 0..<pictures {
+        let place = gradient.rows(index * encoder.rows..<(index + 1) * encoder.rows)
+        dpatches.rows(index * encoder.patches..<(index + 1) * encoder.patches)
+          .copy(from: place.rows(encoder.rows - encoder.patches..<encoder.rows))
+      }
     }
     try projection.backward(dpatches, input: patches, into: nil, context)
     try context.complete(positions, classToken)
-  }
-
-  private func body(_ rows: MatrixView<Float>) -> MatrixView<Float> {
-    rows.rows(rows.rows - encoder.patches..<rows.rows)
   }
 
   private func patchRows(

@@ -16,7 +16,8 @@ package struct PictureTower {
 
   package let encoder: EncoderDescription
   private let embedding: PatchEmbedding
-  private let stack: BlockStack
+  /// Every block.
+  package let stack: BlockStack
   private let norm: Norm
   private let kind: Kind
 
@@ -66,11 +67,12 @@ package struct PictureTower {
   /// Rows whose norm the joint space needs: the class tokens, or all.
   private func chosen(
     _ pictures: Int,
+    _ hasPatches: Bool,
     _ name: String,
     _ context: LayerContext
   ) throws(LayerError) -> MatrixView<Float> {
-    var rows = pictures
-    if case .pooling = kind { rows *= encoder.rows }
+    var rows = pictures * encoder.rows
+    if case .projection = kind, !hasPatches { rows = pictures }
     return try context.workspace.floats("pictures.\(name)", rows, encoder.hidden)
   }
 
@@ -92,27 +94,94 @@ package struct PictureTower {
   ) throws(LayerError) {
     let rows = pictures.count * encoder.rows
     try embedding.forward(pictures, into: try stack.input(rows: rows, context), context)
+    try finish(
+      pictures.count,
+      mode: mode,
+      isFinal: isFinal,
+      into: points,
+      patchPoints: nil,
+      context
+    )
+  }
+
+  /// Places pictures, and perhaps each of their patches, in the joint space.
+  ///
+  /// A patch's point is what labels compare with words: CLIP's projection of its normed row, or its
+  /// normed row alone through SigLIP's pooling head.
+  ///
+  /// - Parameters:
+  ///   - pictures: number of pictures.
+  ///   - mode: what is kept for `backward`.
+  ///   - isFinal: no backward pass follows.
+  ///   - points: `[pictures, jointWidth]`.
+  ///   - patchPoints: `[pictures · patches, jointWidth]`; nil: not wanted.
+  ///   - context: execution and workspace.
+  ///   - fill: writes `[pictures · patches, patchValues]`, each patch as channel, row, column.
+  /// - Throws: `LayerError`.
+  package func forward(
+    pictures: Int,
+    mode: ActivationMode,
+    isFinal: Bool = false,
+    into points: MatrixView<Float>,
+    patchPoints: MatrixView<Float>? = nil,
+    _ context: LayerContext,
+    patches fill: (MatrixView<Float>) -> Void
+  ) throws(LayerError) {
+    let input = try stack.input(rows: pictures * encoder.rows, context)
+    try embedding.forward(pictures: pictures, into: input, context, patches: fill)
+    try finish(
+      pictures,
+      mode: mode,
+      isFinal: isFinal,
+      into: points,
+      patchPoints: patchPoints,
+      context
+    )
+  }
+
+  /// Everything behind hidden state 0.
+  private func finish(
+    _ pictures: Int,
+    mode: ActivationMode,
+    isFinal: Bool,
+    into points: MatrixView<Float>,
+    patchPoints: MatrixView<Float>?,
+    _ context: LayerContext
+  ) throws(LayerError) {
+    let hasPatches = patchPoints != nil
     let output = try stack.forward(
-      rows: rows,
-      sequences: sequences(pictures.count),
+      rows: pictures * encoder.rows,
+      sequences: sequences(pictures),
       mode: mode,
       isFinal: isFinal,
       context
     )
-    let last = try chosen(pictures.count, "last", context)
-    let normed = try chosen(pictures.count, "normed", context)
-    switch kind {
-    case .projection(let layer):
-      for (picture, range) in sequences(pictures.count).enumerated() {
+    let last = try chosen(pictures, hasPatches, "last", context)
+    let normed = try chosen(pictures, hasPatches, "normed", context)
+    if last.rows == output.rows {
+      context.execution.copy(output, into: last)
+    } else {
+      for (picture, range) in sequences(pictures).enumerated() {
         last.rows(picture..<picture + 1)
           .copy(from: output.rows(range.lowerBound..<range.lowerBound + 1))
       }
-      try norm.forward(last, into: normed, context)
-      try layer.forward(normed, into: points, context)
+    }
+    try norm.forward(last, into: normed, context)
+    switch kind {
+    case .projection(let layer):
+      guard let patchPoints else {
+        try layer.forward(normed, into: points, context)
+        return
+      }
+      let all = try context.workspace.floats("pictures.all", normed.rows, points.columns)
+      try layer.forward(normed, into: all, context)
+      forEachPicture(pictures) { picture, first, patches in
+        points.rows(picture..<picture + 1).copy(from: all.rows(first..<first + 1))
+        patchPoints.rows(patches).copy(from: all.rows(first + 1..<first + 1 + patches.count))
+      }
     case .pooling(let head):
-      last.copy(from: output)
-      try norm.forward(last, into: normed, context)
       try head.forward(normed, into: points, context)
+      if let patchPoints { try head.forwardAlone(normed, into: patchPoints, context) }
     }
   }
 
@@ -120,42 +189,65 @@ package struct PictureTower {
   ///
   /// - Parameters:
   ///   - dpoints: dL/d points.
+  ///   - dpatchPoints: dL/d patch points; present as in the forward pass. With it, a sink hears of the
+  ///     pooling head's parameters twice.
   ///   - mode: that of the forward pass.
   ///   - context: that of the forward pass.
   /// - Throws: `LayerError.file`, or what the sink throws.
   package func backward(
     _ dpoints: MatrixView<Float>,
+    patchPoints dpatchPoints: MatrixView<Float>? = nil,
     mode: ActivationMode,
     _ context: LayerContext
   ) throws {
     let pictures = dpoints.rows
-    let last = try chosen(pictures, "last", context)
-    let normed = try chosen(pictures, "normed", context)
-    let dnormed = try chosen(pictures, "dnormed", context)
-    let dlast = try chosen(pictures, "dlast", context)
-    let d = try context.workspace.floats(
-      "pictures.gradient",
-      pictures * encoder.rows,
-      encoder.hidden
-    )
-    dlast.fill(0)
-    d.fill(0)
+    let hasPatches = dpatchPoints != nil
+    let last = try chosen(pictures, hasPatches, "last", context)
+    let normed = try chosen(pictures, hasPatches, "normed", context)
+    let dnormed = try chosen(pictures, hasPatches, "dnormed", context)
     switch kind {
     case .projection(let layer):
-      try layer.backward(dpoints, input: normed, into: dnormed, context)
+      var dall = dpoints
+      if let dpatchPoints {
+        dall = try context.workspace.floats("pictures.dall", normed.rows, dpoints.columns)
+        forEachPicture(pictures) { [dall] picture, first, patches in
+          dall.rows(first..<first + 1).copy(from: dpoints.rows(picture..<picture + 1))
+          dall.rows(first + 1..<first + 1 + patches.count).copy(from: dpatchPoints.rows(patches))
+        }
+      }
+      try layer.backward(dall, input: normed, into: dnormed, context)
     case .pooling(let head):
       try head.backward(dpoints, input: normed, into: dnormed, context)
+      if let dpatchPoints {
+        try head.backwardAlone(dpatchPoints, input: normed, addingTo: dnormed, context)
+      }
     }
-    try norm.backward(last, dnormed, addingTo: dlast, context)
-    switch kind {
-    case .projection:
+    let rows = pictures * encoder.rows
+    let d = try context.workspace.floats("pictures.gradient", rows, encoder.hidden)
+    d.fill(0)
+    if last.rows == rows {
+      try norm.backward(last, dnormed, addingTo: d, context)
+    } else {
+      let dlast = try chosen(pictures, hasPatches, "dlast", context)
+      dlast.fill(0)
+      try norm.backward(last, dnormed, addingTo: dlast, context)
       for (picture, range) in sequences(pictures).enumerated() {
         d.rows(range.lowerBound..<range.lowerBound + 1)
           .copy(from: dlast.rows(picture..<picture + 1))
       }
-    case .pooling: d.copy(from: dlast)
     }
     try stack.backward(d, sequences: sequences(pictures), mode: mode, context)
     try embedding.backward(d, pictures: pictures, context)
+  }
+
+  /// Calls `body` with each picture, its first row and the rows of its patches among all patches.
+  private func forEachPicture(
+    _ pictures: Int,
+    _ body: (_ picture: Int, _ first: Int, _ patches: Range<Int>) -> Void
+  ) {
+    let count = encoder.patches
+    for picture in 0..<pictures {
+      body(picture, picture * encoder.rows, picture * count..<(picture + 1) * count)
+    }
   }
 }

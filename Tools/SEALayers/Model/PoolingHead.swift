@@ -9,11 +9,11 @@ package import SEATensor
 /// Gradients of all parameters accumulate; `backward` assigns the rows' gradient.
 /// Source: reference.md B.2.4.
 package struct PoolingHead {
-  private let probe: Parameter
-  private let attention: SelfAttention
-  private let norm: Norm
-  private let mlp: (fc1: Linear, fc2: Linear)
-  private let activation: Activation
+  let probe: Parameter
+  let attention: SelfAttention
+  let norm: Norm
+  let mlp: (fc1: Linear, fc2: Linear)
+  let activation: Activation
 
   /// Binds the parameters `vision.head.*`.
   ///

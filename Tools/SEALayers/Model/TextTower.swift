@@ -12,7 +12,8 @@ package struct TextTower {
 
   private let embedding: Embedding
   private let positions: Parameter
-  private let stack: BlockStack
+  /// Every block.
+  package let stack: BlockStack
   private let norm: Norm
   private let projection: Linear?
 
@@ -74,7 +75,8 @@ package struct TextTower {
     let ids: [Int32]
     let sequences: [Range<Int>]
     let pooled: [Int]
-    var rows: Int { ids.count }
+    /// Rows of all texts.
+    package var rows: Int { ids.count }
     /// Rows of the tokens.
     var places: [Int] { Array(ids.indices) }
   }

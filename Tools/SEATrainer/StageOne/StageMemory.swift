@@ -25,6 +25,11 @@ package struct StageMemory: Sendable {
   /// Bytes of all lines.
   package var total: Int { lines.reduce(0) { $0 + $1.bytes } }
 
+  /// A plan of these lines.
+  package init(_ lines: [(what: String, bytes: Int)]) {
+    for line in lines { add(line.what, line.bytes) }
+  }
+
   /// The plan of a run.
   ///
   /// - Parameters:

@@ -61,7 +61,9 @@ struct Brush {
         at: Point(origin.x + mirror * x * half, origin.y + y * half),
         scale: Point(scale, scale)
       )
+    canvas.mark = UInt8(number + 1)
     canvas.fill(path, .flat(dark))
+    canvas.mark = 0
   }
 
   /// An eye with a glint.

@@ -43,6 +43,10 @@ struct Canvas {
   private(set) var owners: [UInt8]
   /// What the next shapes belong to; nil leaves owners as they are.
   var owner: UInt8?
+  /// `[side, side]`: the digit that a pixel is ink of, plus 1; 0 is no ink.
+  private(set) var marks: [UInt8]
+  /// The digit that the next shapes are ink of, plus 1.
+  var mark: UInt8 = 0
 
   /// Signed area that edges add to each pixel; a running sum along a row gives the coverage.
   private var area: [Float]
@@ -53,6 +57,7 @@ struct Canvas {
     stride = side + 2
     pixels = [Float](repeating: 0, count: side * side * 3)
     owners = [UInt8](repeating: 0, count: side * side)
+    marks = [UInt8](repeating: 0, count: side * side)
     area = [Float](repeating: 0, count: (side + 2) * side)
   }
 
@@ -122,7 +127,10 @@ struct Canvas {
       pixels[index] += (tint.red - pixels[index]) * share
       pixels[index + 1] += (tint.green - pixels[index + 1]) * share
       pixels[index + 2] += (tint.blue - pixels[index + 2]) * share
-      if let owner, share >= 0.5 { owners[row * side + column] = owner }
+      if let owner, share >= 0.5 {
+        owners[row * side + column] = owner
+        marks[row * side + column] = mark
+      }
     }
     // Edges at and past the right border leave their sums in the two spare columns.
     area[base + side] = 0

@@ -11,6 +11,8 @@ package enum ScenePainter {
     package let pixels: [UInt8]
     /// `[side, side]`: the number of the thing that covers most of a pixel, from 1; 0 is the ground.
     package let owners: [UInt8]
+    /// `[side, side]`: the digit whose ink covers most of a pixel, plus 1; 0 is no ink.
+    package let marks: [UInt8]
   }
 
   /// Heights as shares of the side.
@@ -45,7 +47,12 @@ package enum ScenePainter {
     }
     canvas.owner = nil
     if scene.ground == .fog { canvas.veil(Tint(0.87, 0.88, 0.89), opacity: 0.16) }
-    return Picture(side: side, pixels: canvas.bytes, owners: canvas.owners)
+    return Picture(
+      side: side,
+      pixels: canvas.bytes,
+      owners: canvas.owners,
+      marks: canvas.marks
+    )
   }
 
   /// Half the width of a thing, as a share of the side.

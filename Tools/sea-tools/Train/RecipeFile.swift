@@ -86,6 +86,16 @@ enum RecipeFile {
       }
       guard name.string != "config" else { throw refuse("config: a recipe cannot name another") }
       guard seen.insert(name.string).inserted else { throw refuse("\(name.string) appears twice") }
+      if case .sequence(let list) = value {
+        let values = list.compactMap { node in
+          if case .scalar(let scalar) = node { scalar.string } else { nil }
+        }
+        guard values.count == list.count, !values.isEmpty else {
+          throw refuse("\(name.string): expected a list of values")
+        }
+        flags += ["--\(name.string)"] + values
+        continue
+      }
       guard case .scalar(let scalar) = value else {
         throw refuse("\(name.string): expected one value")
       }

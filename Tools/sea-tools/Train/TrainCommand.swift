@@ -11,10 +11,14 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Train a model.",
     discussion: """
-      Every command keeps its run in a folder: --resume goes on with it, after whatever ended it, to the \
-      same bits. --config FILE reads flags from YAML by the same names; the command line wins.
+      Every command but tokenizer keeps its run in a folder: --resume goes on with it, after whatever \
+      ended it, to the same bits. --config FILE reads flags from YAML by the same names; the command \
+      line wins.
       """,
-    subcommands: [PretrainCommand.self, FinetuneCommand.self]
+    subcommands: [
+      PretrainCommand.self, FinetuneCommand.self, LanguageCommand.self, TokenizerCommand.self,
+      ContrastiveCommand.self,
+    ]
   )
 }
 

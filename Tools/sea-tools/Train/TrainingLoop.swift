@@ -77,14 +77,15 @@ struct TrainingLoop {
     )
   }
 
-  /// Runs to the end, or until interrupted.
+  /// Runs to the end, or until interrupted; `between` is called before a step changes the model.
   func run(
     _ task: any TrainingTask,
     _ store: ParameterStore,
     _ folder: RunFolder,
     _ identity: RunIdentity,
     steps: Int,
-    evaluation: RunEvaluation? = nil
+    evaluation: RunEvaluation? = nil,
+    between: @escaping (Int) throws -> Void = { _ in }
   ) throws {
     let run = TrainingRun(
       folder: folder,
@@ -97,6 +98,7 @@ struct TrainingLoop {
     var observer = RunObserver()
     observer.warn = { console.warn($0) }
     observer.isStopped = { Interruption.status != nil }
+    observer.didAccumulate = { step, _, _ in try between(step) }
     if training.resume, try run.resume(observer) {
       console.terminal.note("goes on after step \(run.step)")
     }
@@ -115,7 +117,7 @@ struct TrainingLoop {
         since: start
       )
     }
-    (task as? StageOne)?.didAdvance = { show(Double(run.step) + $0) }
+    (task as? any SteadyTask)?.didAdvance = { show(Double(run.step) + $0) }
     observer.didStep = { record in
       loss = "  loss \(Quantity.decimal(record.losses.total, places: 4))"
       if let value = record.losses.others[RunEvaluation.name] {
