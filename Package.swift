@@ -122,7 +122,7 @@ let package = Package(
       name: "SEATrainer",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEADataset", "SEALayers", "SEALabels", .product(name: "Crypto", package: "swift-crypto"),
+        "SEADataset", "SEALayers", "SEALabels",
       ],
       path: "Tools/SEATrainer",
       swiftSettings: settings,

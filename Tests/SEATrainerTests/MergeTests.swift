@@ -107,6 +107,25 @@ import Testing
     #expect(zip(found, wanted).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
   }
 
+  @Test func mergesIntoALanguageModelAlone() throws {
+    let base = shared + "/llm/llama-tiny"
+    let line = """
+      {"id": "a", "conversations": [{"from": "human", "value": "Hello?"}, {"from": "gpt", \
+      "value": "Good morning"}]}
+      """
+    try Data(line.utf8).write(to: URL(fileURLWithPath: path("text.jsonl")))
+    try run(
+      [
+        "train", "finetune", "--llm", base, "--data", path("text.jsonl"), "--out", path("run"),
+        "--rank", "2", "--batch", "1", "--accumulate", "1", "--epochs", "3", "--lr", "1e-2",
+      ]
+    )
+    try run(["merge", base, "--lora", path("run/lora"), "-o", path("out")])
+    let again = try SourceModel(path: path("out"))
+    #expect(again.layout == .languageModel)
+    try expectSame(again, try merged(base))
+  }
+
   @Test func roundsToTheBasesTypesWhenAsked() throws {
     let base = shared + "/mllm/sea-gemma-tiny/llava"
     try train(base, ["--rank", "3"])

@@ -68,6 +68,10 @@ struct MergeCommand: SEACommand {
     for path in model.openedPaths { console.explain("reads \(path.printable(limit: 4096))") }
     for line in model.inventory.lines { console.explain(line) }
     let merged = model.names.count { isMerged(model, $0) }
+    if model.layout == .languageModel {
+      try mergeLanguageModel(model, merged, console)
+      return
+    }
     let layout = layout ?? (model.layout == .huggingFaceLlava ? .huggingFace : .llava)
     let exporter = try CheckpointExporter(
       model,
@@ -77,24 +81,56 @@ struct MergeCommand: SEACommand {
         try Tokenizer(tables: TokenizerCompiler.compile(TokenizerFiles(folder: $0)))
       },
       tokenizerFolder: model.tokenizerFolder,
-      storedType: { name in
-        guard let part = model.part(name) else { return nil }
-        return part.storedType ?? (round && isMerged(model, name) ? part.tensor.type : nil)
-      }
+      storedType: { storedType(model, $0) }
     )
     let bytes = try exporter.write(to: target, console)
+    try tell(layout.rawValue, merged, bytes, notes: exporter.notes, console)
+  }
+
+  /// Merges into a language model alone, which keeps its own layout.
+  private func mergeLanguageModel(_ model: SourceModel, _ merged: Int, _ console: Console) throws {
+    guard layout == nil else {
+      throw CommandError(.usage, "--layout is for models with an encoder; this one keeps its own")
+    }
+    guard let tokenizerFolder = model.tokenizerFolder else {
+      throw CommandError(.missingInput, "\(base.printable(limit: 4096)): no tokenizer here")
+    }
+    let export = try LanguageExport(
+      model,
+      path: target,
+      tokenizer: try model.tokenizer(of: base),
+      tokenizerFolder: tokenizerFolder,
+      storedType: { storedType(model, $0) ?? .float32 }
+    )
+    let bytes = try console.writing { try export.write(to: target, step: $0) }
+    try tell(model.layout.rawValue, merged, bytes, notes: [], console)
+  }
+
+  /// The type that a tensor is written in; nil: f32.
+  private func storedType(_ model: SourceModel, _ name: String) -> ElementType? {
+    guard let part = model.part(name) else { return nil }
+    return part.storedType ?? (round && isMerged(model, name) ? part.tensor.type : nil)
+  }
+
+  private func tell(
+    _ layout: String,
+    _ merged: Int,
+    _ bytes: Int,
+    notes: [String],
+    _ console: Console
+  ) throws {
     if console.isJSON {
       try console.output.object(
         schema: "sea.merge/1",
         [
-          ("output", .string(target)), ("layout", .string(layout.rawValue)),
+          ("output", .string(target)), ("layout", .string(layout)),
           ("merged", .number(JSONNumber(merged))), ("bytes", .number(JSONNumber(bytes))),
-          ("notes", .array(exporter.notes.map { .string($0) })),
+          ("notes", .array(notes.map { .string($0) })),
         ]
       )
     } else {
       try console.output.line(
-        "\(target.printable(limit: 4096)): \(layout.rawValue), \(merged) tensors merged, "
+        "\(target.printable(limit: 4096)): \(layout), \(merged) tensors merged, "
           + Quantity.bytes(bytes)
       )
     }
@@ -113,11 +149,22 @@ extension CheckpointExporter {
   /// - Returns: bytes of all tensors.
   func write(to target: String, _ console: Console) throws -> Int {
     for note in notes { console.terminal.note(note) }
+    return try console.writing { try write(to: target, step: $0) }
+  }
+}
+
+extension Console {
+  /// Shows how far an export has come.
+  ///
+  /// - Returns: bytes of all tensors.
+  fileprivate func writing(
+    _ export: ((ExportProgress) throws -> Void) throws -> Void
+  ) throws -> Int {
     let start = System.seconds
     var total = 0
-    try write(to: target) { progress in
+    try export { progress in
       total = progress.total
-      console.terminal.progress(
+      terminal.progress(
         "write",
         done: progress.done,
         total: progress.total,

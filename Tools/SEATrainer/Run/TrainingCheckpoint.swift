@@ -2,6 +2,7 @@
 // The state of a run on disk: parts that appear one by one, and a manifest that makes them a checkpoint.
 
 internal import SEAFormat
+internal import SEALabels
 internal import SEATensor
 
 /// Where a run's states are, and which of them are whole.

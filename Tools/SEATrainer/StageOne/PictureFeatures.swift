@@ -2,6 +2,7 @@
 // Features of pictures: computed by a frozen encoder once, then read from a folder.
 
 internal import SEAFormat
+internal import SEALabels
 package import SEAImage
 package import SEAModel
 package import SEATensor

@@ -4,6 +4,7 @@
 import ArgumentParser
 import SEACommandLine
 import SEADataset
+import SEALabels
 import SEALayers
 import SEATensor
 import SEAText

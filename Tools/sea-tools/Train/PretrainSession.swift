@@ -6,6 +6,7 @@ import SEACommandLine
 import SEADataset
 import SEAFormat
 import SEAImage
+import SEALabels
 import SEALayers
 import SEAModel
 import SEARuntime
