@@ -27,6 +27,7 @@ let package = Package(
   name: "sea",
   products: [
     .library(name: "SEARuntime", targets: ["SEARuntime"]),
+    .library(name: "SEATrainer", targets: ["SEATrainer"]),
     .executable(name: "sea", targets: ["sea"]),
     .executable(name: "sea-tools", targets: ["sea-tools"]),
   ],
