@@ -65,6 +65,7 @@ public struct FineTuning {
     public let number: Int
     /// Steps of the run.
     public let total: Int
+    /// Mean loss of the targets.
     public let loss: Double
     /// Norm of the gradients before clipping.
     public let gradientNorm: Double

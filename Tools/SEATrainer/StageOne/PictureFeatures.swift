@@ -2,8 +2,8 @@
 // Features of pictures: computed by a frozen encoder once, then read from a folder.
 
 internal import SEAFormat
-internal import SEALabels
 package import SEAImage
+internal import SEALabels
 package import SEAModel
 package import SEATensor
 
