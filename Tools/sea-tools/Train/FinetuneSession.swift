@@ -53,7 +53,9 @@ struct FinetuneSession {
     if command.model.storage.checkpoint == true { tuning.activations = .recompute }
     var parts = try open()
     var isFused = command.memory.fused == .on
-    if isFused { stage.sequences = stage.batch * stage.accumulate }
+    // The samples of a replay are in its file.
+    let samples = command.training.replay == nil ? stage.batch * stage.accumulate : stage.sequences
+    if isFused { stage.sequences = samples }
     var plan = Self.plan(parts, command, stage, isFused: isFused)
     let limit = command.training.maxMemory ?? SystemMemory.physical / 10 * 8
     if command.model.storage.checkpoint == nil, plan.total > limit {
@@ -63,7 +65,7 @@ struct FinetuneSession {
     }
     if command.memory.fused == .auto, command.isFusible, plan.total > limit {
       var together = stage
-      together.sequences = stage.batch * stage.accumulate
+      together.sequences = samples
       let other = Self.plan(parts, command, together, isFused: true)
       if other.total < plan.total { (isFused, stage, plan) = (true, together, other) }
     }
