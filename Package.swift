@@ -27,6 +27,7 @@ let package = Package(
   name: "sea",
   products: [
     .library(name: "SEARuntime", targets: ["SEARuntime"]),
+    .library(name: "SEATrainer", targets: ["SEATrainer"]),
     .executable(name: "sea", targets: ["sea"]),
     .executable(name: "sea-tools", targets: ["sea-tools"]),
   ],
@@ -122,7 +123,7 @@ let package = Package(
       name: "SEATrainer",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEADataset", "SEALayers", "SEALabels", .product(name: "Crypto", package: "swift-crypto"),
+        "SEADataset", "SEALayers", "SEALabels",
       ],
       path: "Tools/SEATrainer",
       swiftSettings: settings,

@@ -10,6 +10,7 @@ enum HostCommand {
     ("convert", "Turn a checkpoint into one model file."),
     ("quantize", "Store a model file's weights in fewer bits."),
     ("export", "Write a model as a checkpoint folder for other projects."),
+    ("merge", "Merge a low-rank fine-tuning into a checkpoint."),
     ("label", "Find the words that fit each patch of many pictures."),
     ("train", "Train a model."),
     ("data", "Look at training data."),

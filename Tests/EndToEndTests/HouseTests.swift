@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "convert", "quantize", "export", "label", "train", "data", "world", "eval", "preset",
+    "convert", "quantize", "export", "merge", "label", "train", "data", "world", "eval", "preset",
   ])
   func helpListsTheCommandsOfBothPrograms(command: String) throws {
     let help = try seaSucceeds("--help").text

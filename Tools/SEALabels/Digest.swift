@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 as text.
+// SHA-256 of files and texts, in hexadecimal.
 
 internal import Crypto
+package import SEATensor
 
-/// A running SHA-256.
+/// A running SHA-256: hashes that identify what labels and runs read and write.
 package struct Digest {
+  private static let chunk = 8 << 20
   private var hash = SHA256()
 
   /// The hash of no bytes.
@@ -29,5 +31,28 @@ package struct Digest {
     var digest = Digest()
     digest.update(bytes)
     return digest.hexadecimal
+  }
+
+  /// The hash of a text.
+  package static func of(_ text: String) -> String { of(Array(text.utf8)) }
+
+  /// The hash of a mapped file; its pages are given back.
+  package static func of(_ file: MappedFile) -> String {
+    var digest = Digest()
+    var start = 0
+    while start < file.count {
+      let range = start..<min(file.count, start + chunk)
+      digest.update(file.bytes.slice(range).array())
+      file.release(range)
+      start = range.upperBound
+    }
+    return digest.hexadecimal
+  }
+
+  /// The hash of a file; its pages are given back.
+  ///
+  /// - Throws: `FileError`.
+  package static func file(_ path: String) throws(FileError) -> String {
+    of(try MappedFile(path: path))
   }
 }

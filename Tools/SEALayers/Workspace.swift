@@ -55,6 +55,8 @@ package struct LayerContext {
   package let workspace: Workspace
   /// Decides dropout.
   package var seed: UInt64 = 0
+  /// Low-rank layers drop inputs, as they do in training.
+  package var drops = true
   /// Called when a parameter's gradient of this pass is complete.
   package var sink: ((Parameter) throws -> Void)?
 

@@ -68,20 +68,7 @@ struct ExportCommand: SEACommand {
   func run(_ console: Console) throws {
     let (exporter, model) =
       System.kind(of: source) == S_IFDIR ? try folder(console) : try modelFile()
-    for note in exporter.notes { console.terminal.note(note) }
-    let start = System.seconds
-    var total = 0
-    try exporter.write(to: target) { progress in
-      total = progress.total
-      console.terminal.progress(
-        "write",
-        done: progress.done,
-        total: progress.total,
-        unit: Quantity.bytes,
-        since: start
-      )
-      try Interruption.check()
-    }
+    let total = try exporter.write(to: target, console)
     if console.isJSON {
       try console.output.object(
         schema: "sea.export/1",

@@ -13,7 +13,8 @@ struct SEATools: ParsableCommand {
     abstract: "Make model files.",
     version: ModelFile.toolVersion,
     subcommands: [
-      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, PresetCommand.self,
+      ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, MergeCommand.self,
+      PresetCommand.self,
       LabelCommand.self, TrainCommand.self, DataCommand.self, WorldCommand.self,
       EvalCommand.self,
     ]

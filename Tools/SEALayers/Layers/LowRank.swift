@@ -95,7 +95,7 @@ package struct LowRank {
     _ x: MatrixView<Float>,
     _ context: LayerContext
   ) throws(LayerError) -> MatrixView<Float> {
-    guard dropout > 0 else { return x }
+    guard dropout > 0, context.drops else { return x }
     let copy = try context.workspace.floats("lora.dropped", x.rows, x.columns)
     context.execution.copy(x, into: copy)
     drop(copy, context)

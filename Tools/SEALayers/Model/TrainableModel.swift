@@ -174,6 +174,7 @@ package final class TrainableModel {
   ) throws -> PassResult {
     var context = LayerContext(execution, workspace: workspace)
     context.seed = pass.seed
+    context.drops = pass.runsBackward
     context.sink = onGradient
     let pictures = samples.flatMap(\.pictures)
     let features = try features(of: pictures, runsBackward: pass.runsBackward, context)

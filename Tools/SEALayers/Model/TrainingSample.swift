@@ -46,7 +46,7 @@ package struct PassOptions: Sendable {
   ///
   /// Give the number of the whole step when its samples are accumulated over several passes.
   package var countedTokens: Int?
-  /// Compute gradients.
+  /// Compute gradients; without them nothing is dropped out.
   package var runsBackward = true
   /// Decides the dropout of low-rank layers; give each pass another one.
   package var seed: UInt64 = 0

@@ -38,6 +38,13 @@ package protocol TrainedTensor: AnyObject {
   func makeGradient() throws(TrainerError)
   /// Sets the gradient to zero.
   func zeroGradient()
+  /// Gives the gradient's memory back, where it can be made again.
+  func dropGradient()
+}
+
+extension TrainedTensor {
+  /// Keeps the memory, as small tensors may.
+  package func dropGradient() { zeroGradient() }
 }
 
 /// A tensor of a trainer's own, as the temperature.

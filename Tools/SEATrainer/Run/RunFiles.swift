@@ -110,6 +110,11 @@ enum Folders {
     ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }
 
+  /// The path from the root.
+  static func absolute(_ path: String) -> String {
+    path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+  }
+
   /// True when a folder is there.
   static func exists(_ path: String) -> Bool {
     var isFolder = false

@@ -12,49 +12,80 @@ enum StateFiles {
 
   private static let mean = "exp_avg."
   private static let square = "exp_avg_sq."
+  /// Behind the name of a moment that is stored as codes: what 1 stands for in each block.
+  private static let scale = ".scale"
 
   // MARK: - Writing
 
   /// Writes the values of every tensor.
   static func writeWeights(_ store: ParameterStore, to path: String) throws(TrainerError) {
-    try write(
-      store.parameters.map { parameter in
-        let tensor = parameter.tensor
-        return switch tensor.trainedValues {
-        case .float32(let values): Part(tensor.name, tensor.shape, .float32(values))
-        case .bfloat16(let values): Part(tensor.name, tensor.shape, .bfloat16(values))
-        }
-      },
-      to: path
-    )
+    try write(weights(store), to: path)
   }
 
   /// Writes the moments of every tensor.
   static func writeMoments(_ store: ParameterStore, to path: String) throws(TrainerError) {
-    try write(
-      store.parameters.flatMap { parameter in
-        let (name, shape) = (parameter.tensor.name, parameter.tensor.shape)
+    try write(moments(store), to: path)
+  }
+
+  private static func weights(_ store: ParameterStore) -> [Part] {
+    store.parameters.map { parameter in
+      let tensor = parameter.tensor
+      return switch tensor.trainedValues {
+      case .float32(let values): Part(tensor.name, tensor.shape, .float32(values))
+      case .bfloat16(let values): Part(tensor.name, tensor.shape, .bfloat16(values))
+      }
+    }
+  }
+
+  private static func moments(_ store: ParameterStore) -> [Part] {
+    store.parameters.flatMap { parameter in
+      let (name, shape) = (parameter.tensor.name, parameter.tensor.shape)
+      switch parameter.moments {
+      case .float32(let mean, let square):
         return [
-          Part(mean + name, shape, .float32(parameter.mean)),
-          Part(square + name, shape, .float32(parameter.square)),
+          Part(Self.mean + name, shape, .float32(mean)),
+          Part(Self.square + name, shape, .float32(square)),
         ]
-      },
-      to: path
-    )
+      case .codes(let mean, let square):
+        return [(Self.mean, mean), (Self.square, square)].flatMap { prefix, moment in
+          [
+            Part(prefix + name, shape, .bytes(moment.codes)),
+            Part(
+              prefix + name + scale,
+              [moment.scales.rows, moment.scales.columns],
+              .float32(moment.scales)
+            ),
+          ]
+        }
+      }
+    }
+  }
+
+  /// Memory of a tensor in a file.
+  private enum PartValues {
+    case float32(MatrixView<Float>)
+    case bfloat16(MatrixView<UInt16>)
+    case bytes(MatrixView<UInt8>)
   }
 
   private struct Part {
     let name: String
     let shape: [Int]
-    let values: TrainedValues
+    let values: PartValues
 
-    init(_ name: String, _ shape: [Int], _ values: TrainedValues) {
+    init(_ name: String, _ shape: [Int], _ values: PartValues) {
       self.name = name
       self.shape = shape
       self.values = values
     }
 
-    var type: ElementType { if case .float32 = values { .float32 } else { .bfloat16 } }
+    var type: ElementType {
+      switch values {
+      case .float32: .float32
+      case .bfloat16: .bfloat16
+      case .bytes: .uint8
+      }
+    }
   }
 
   private static func write(_ parts: [Part], to path: String) throws(TrainerError) {
@@ -79,6 +110,10 @@ enum StateFiles {
             }
             try writer.write(bytes, to: part.name)
           }
+        case .bytes(let values):
+          for row in 0..<values.rows {
+            try writer.write(values.rows(row..<row + 1).array(), to: part.name)
+          }
         }
       }
       try writer.finish()
@@ -91,21 +126,17 @@ enum StateFiles {
 
   /// Fills the values of every tensor.
   static func readWeights(_ store: ParameterStore, from path: String) throws(TrainerError) {
-    let file = try open(path, tensors: store.parameters.count)
-    for parameter in store.parameters {
-      let tensor = parameter.tensor
-      try read(tensor.name, tensor.shape, tensor.trainedValues, from: file)
-    }
+    try read(weights(store), from: path)
   }
 
   /// Fills the moments of every tensor.
   static func readMoments(_ store: ParameterStore, from path: String) throws(TrainerError) {
-    let file = try open(path, tensors: store.parameters.count * 2)
-    for parameter in store.parameters {
-      let (name, shape) = (parameter.tensor.name, parameter.tensor.shape)
-      try read(mean + name, shape, .float32(parameter.mean), from: file)
-      try read(square + name, shape, .float32(parameter.square), from: file)
-    }
+    try read(moments(store), from: path)
+  }
+
+  private static func read(_ parts: [Part], from path: String) throws(TrainerError) {
+    let file = try open(path, tensors: parts.count)
+    for part in parts { try read(part, from: file) }
   }
 
   private static func open(_ path: String, tensors: Int) throws(TrainerError) -> SafetensorsFile {
@@ -123,13 +154,8 @@ enum StateFiles {
     }
   }
 
-  private static func read(
-    _ name: String,
-    _ shape: [Int],
-    _ values: TrainedValues,
-    from file: SafetensorsFile
-  ) throws(TrainerError) {
-    let type: ElementType = if case .float32 = values { .float32 } else { .bfloat16 }
+  private static func read(_ part: Part, from file: SafetensorsFile) throws(TrainerError) {
+    let (name, shape, type) = (part.name, part.shape, part.type)
     guard let info = file.info(name) else {
       throw .format(.missingTensor(path: file.path, name: name))
     }
@@ -141,7 +167,7 @@ enum StateFiles {
       )
     }
     let bytes = file.bytes(of: info)
-    switch values {
+    switch part.values {
     case .float32(let target):
       for row in 0..<target.rows {
         let start = row * target.columns * 4
@@ -163,6 +189,11 @@ enum StateFiles {
             line[index] = bytes.loadLittleEndian(at: start + index * 2, as: UInt16.self)
           }
         }
+      }
+    case .bytes(let target):
+      for row in 0..<target.rows {
+        let start = row * target.columns
+        target.rows(row..<row + 1).copy(from: bytes.slice(start..<start + target.columns).array())
       }
     }
   }

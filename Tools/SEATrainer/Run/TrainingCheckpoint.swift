@@ -2,6 +2,7 @@
 // The state of a run on disk: parts that appear one by one, and a manifest that makes them a checkpoint.
 
 internal import SEAFormat
+internal import SEALabels
 internal import SEATensor
 
 /// Where a run's states are, and which of them are whole.
@@ -46,7 +47,8 @@ package struct CheckpointShelf: Sendable {
   package func write(
     step: Int,
     identity: RunIdentity,
-    store: ParameterStore
+    store: ParameterStore,
+    state: RunState = RunState()
   ) throws(TrainerError) {
     let folder = folder(step)
     try Folders.make(path)
@@ -71,7 +73,7 @@ package struct CheckpointShelf: Sendable {
       }
       let manifest: JSONValue = [
         "schema": .string(Self.schema), "step": .number(JSONNumber(step)),
-        "identity": identity.json, "parts": .array(parts),
+        "identity": identity.json, "state": state.json, "parts": .array(parts),
       ]
       try FileText.write(
         Array(manifest.serialized(pretty: true).utf8),
@@ -107,6 +109,7 @@ package struct CheckpointShelf: Sendable {
   package struct Whole: Sendable {
     package let step: Int
     package let identity: RunIdentity
+    package let state: RunState
     let folder: String
   }
 
@@ -189,7 +192,8 @@ package struct CheckpointShelf: Sendable {
         )
       }
     }
-    return Whole(step: step, identity: identity, folder: folder)
+    let state = RunState(json: json["state"])
+    return Whole(step: step, identity: identity, state: state, folder: folder)
   }
 
   /// Fills tensors and moments with a checkpoint's.

@@ -14,6 +14,17 @@ package protocol TrainingTask: AnyObject {
   func didStep()
 }
 
+/// A task that makes the gradients of a step in one pass and tells of each that is complete.
+package protocol FusibleTask: TrainingTask {
+  /// The gradients of step `step`, counted from 0; `onGradient` may change the tensor and drop them.
+  ///
+  /// The same step called twice makes the same gradients where the tensors are the same.
+  func accumulate(
+    step: Int,
+    onGradient: @escaping (any TrainedTensor) throws -> Void
+  ) throws -> StepLosses
+}
+
 /// How a run proceeds.
 package struct RunOptions: Sendable {
   package var schedule: Schedule
@@ -23,6 +34,8 @@ package struct RunOptions: Sendable {
   package var saveEvery = 100
   /// Checkpoints that are kept.
   package var keep = 3
+  /// The step is made within the backward pass, and gradients are clipped by this; nil: it is not.
+  package var fused: FusedClipping?
   /// The run is over after this many steps of the schedule; nil: after all.
   package var stopAfter: Int?
 
@@ -54,10 +67,13 @@ package final class TrainingRun {
   private let store: ParameterStore
   private let options: RunOptions
   private let pool: WorkerPool
-  private let optimizer: AdamW
+  /// What is measured between steps; nil: nothing.
+  package var evaluation: RunEvaluation?
 
   /// Steps that are done.
   package private(set) var step = 0
+  /// What the steps so far have found.
+  package private(set) var state = RunState()
 
   /// A run at its start.
   package init(
@@ -72,7 +88,6 @@ package final class TrainingRun {
     self.store = store
     self.options = options
     self.pool = pool
-    optimizer = AdamW(options.optimizer, seed: options.seed)
   }
 
   /// Steps of the whole run.
@@ -101,6 +116,7 @@ package final class TrainingRun {
     }
     try shelf.load(found, into: store)
     step = found.step
+    state = found.state
     return true
   }
 
@@ -115,53 +131,35 @@ package final class TrainingRun {
     on pool: WorkerPool,
     _ observer: RunObserver
   ) throws {
-    let optimizer = AdamW(options.optimizer, seed: options.seed)
+    var maker = StepMaker(task, store, options, on: pool)
     for step in 0..<steps {
-      let start = ProcessFigures.seconds
-      let (losses, norm) = try accumulate(task, store, step: step)
-      try observer.didAccumulate(step, losses, norm)
-      let rate = options.schedule.factor(at: step)
-      optimizer.step(store, step: step, rate: rate, norm: norm, on: pool)
-      task.didStep()
-      observer.didStep(
-        StepRecord(
-          step: step + 1,
-          losses: losses,
-          learningRate: (store.groups.first?.learningRate ?? 0) * rate,
-          gradientNorm: norm,
-          seconds: ProcessFigures.seconds - start,
-          peakResidentBytes: ProcessFigures.peakResidentBytes
-        )
-      )
+      observer.didStep(try maker.make(step, observer))
       if observer.isStopped(), step + 1 < steps { throw TrainerError.interrupted(step: step + 1) }
     }
   }
 
-  /// Runs to the end of the schedule.
+  /// The run ends before its schedule does.
+  private var isStoppedEarly: Bool { evaluation?.isOver(state) ?? false }
+
+  /// Runs to the end of the schedule, or until nothing gets better.
   ///
+  /// Where it may end early, the tensors are at the end those of the best evaluation.
   /// - Throws: `TrainerError.notFinite` with the last checkpoint untouched, `.interrupted` after a
-  ///   checkpoint, or what the task or the last save throws.
+  ///   checkpoint, or what the task, the evaluation or the last save throws.
   package func run(_ task: any TrainingTask, _ observer: RunObserver = RunObserver()) throws {
     let log = try TrainingLog(folder: folder.path, after: step)
+    var maker = StepMaker(task, store, options, on: pool)
+    maker.previousNorm = state.gradientNorm
     var saved = step
     var isLogBroken = false
-    while step < totalSteps {
+    while step < totalSteps, !isStoppedEarly {
       observer.willStep(step)
-      let start = ProcessFigures.seconds
-      let (losses, norm) = try Self.accumulate(task, store, step: step)
-      try observer.didAccumulate(step, losses, norm)
-      let rate = options.schedule.factor(at: step)
-      optimizer.step(store, step: step, rate: rate, norm: norm, on: pool)
-      task.didStep()
+      var record = try maker.make(step, observer)
       step += 1
-      let record = StepRecord(
-        step: step,
-        losses: losses,
-        learningRate: (store.groups.first?.learningRate ?? 0) * rate,
-        gradientNorm: norm,
-        seconds: ProcessFigures.seconds - start,
-        peakResidentBytes: ProcessFigures.peakResidentBytes
-      )
+      state.gradientNorm = maker.previousNorm
+      if let evaluation, evaluation.isDue(step, of: totalSteps) {
+        try evaluate(evaluation, &record)
+      }
       do throws(TrainerError) {
         try log.append(record)
       } catch {
@@ -171,43 +169,42 @@ package final class TrainingRun {
       }
       observer.didStep(record)
       let isStopped = observer.isStopped()
-      guard isStopped || step == totalSteps || step % max(options.saveEvery, 1) == 0 else {
-        continue
-      }
+      let isLast = step == totalSteps || isStoppedEarly
+      guard isStopped || isLast || step % max(options.saveEvery, 1) == 0 else { continue }
       do throws(TrainerError) {
         try save(log)
         saved = step
       } catch {
         // The last state must be saved; one on the way may wait for the next time.
-        if isStopped || step == totalSteps { throw error }
+        if isStopped || isLast { throw error }
         observer.warn("step \(step) is not saved: \(error)")
       }
-      if isStopped, step < totalSteps { throw TrainerError.interrupted(step: step) }
+      if isStopped, !isLast { throw TrainerError.interrupted(step: step) }
     }
     if saved < step { try save(log) }
+    try takeBest()
   }
 
-  /// One step's gradients, checked.
-  private static func accumulate(
-    _ task: any TrainingTask,
-    _ store: ParameterStore,
-    step: Int
-  ) throws -> (losses: StepLosses, norm: Double) {
-    store.zeroGradients()
-    let losses = try task.accumulate(step: step)
-    func refuse(_ what: String) -> TrainerError {
-      .notFinite(what: what, step: step, batch: losses.batch)
-    }
-    if let value = losses.generation, !value.isFinite { throw refuse("the generation loss") }
-    if let value = losses.alignment, !value.isFinite { throw refuse("the alignment loss") }
-    guard losses.total.isFinite else { throw refuse("the loss") }
-    let norm = store.gradientNorm()
-    guard norm.isFinite else { throw refuse("the gradient") }
-    return (losses, norm)
+  // MARK: - Evaluation
+
+  /// Where the state of the best evaluation is.
+  private var bestShelf: CheckpointShelf { CheckpointShelf(path: folder.file("best")) }
+
+  private func evaluate(_ evaluation: RunEvaluation, _ record: inout StepRecord) throws {
+    let loss = try evaluation.loss()
+    record.losses.others[RunEvaluation.name] = loss
+    guard state.note(loss, at: step), evaluation.patience != nil else { return }
+    try bestShelf.write(step: step, identity: identity, store: store, state: state)
+    bestShelf.prune(keep: 1)
+  }
+
+  private func takeBest() throws(TrainerError) {
+    guard evaluation?.patience != nil, let best = state.best, best.step != step else { return }
+    try bestShelf.load(try bestShelf.check(best.step), into: store)
   }
 
   private func save(_ log: TrainingLog) throws(TrainerError) {
-    try folder.shelf.write(step: step, identity: identity, store: store)
+    try folder.shelf.write(step: step, identity: identity, store: store, state: state)
     folder.shelf.prune(keep: options.keep)
     try log.draw()
   }

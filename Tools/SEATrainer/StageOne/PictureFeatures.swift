@@ -3,6 +3,7 @@
 
 internal import SEAFormat
 package import SEAImage
+internal import SEALabels
 package import SEAModel
 package import SEATensor
 

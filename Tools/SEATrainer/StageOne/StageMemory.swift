@@ -4,6 +4,19 @@
 internal import SEALayers
 internal import SEAModel
 
+/// What an optimiser holds beside the values that it changes.
+package struct OptimizerMemory: Sendable {
+  package var moments: MomentType
+  /// Gradients go as soon as they are used.
+  package var isFused: Bool
+
+  /// f32 moments and all gradients unless something else is said.
+  package init(moments: MomentType = .float32, isFused: Bool = false) {
+    self.moments = moments
+    self.isFused = isFused
+  }
+}
+
 /// A memory plan.
 package struct StageMemory: Sendable {
   /// What it is for, and bytes.
@@ -24,7 +37,14 @@ package struct StageMemory: Sendable {
   ///   - options: settings of the run.
   ///   - rows: rows of the longest sequence that is expected.
   ///   - hasLabels: something is aligned.
-  package init(_ parts: StageParts, options: StageOneOptions, rows: Int, hasLabels: Bool) {
+  ///   - optimizer: what it holds.
+  package init(
+    _ parts: StageParts,
+    options: StageOneOptions,
+    rows: Int,
+    hasLabels: Bool,
+    optimizer: OptimizerMemory = OptimizerMemory()
+  ) {
     var frozen: [ModelSection: Int] = [:]
     var trained: [ModelSection: Int] = [:]
     var factors = 0
@@ -33,7 +53,10 @@ package struct StageMemory: Sendable {
       let bytes = storage.byteCount(rows: spec.rows, columns: spec.columns) ?? 0
       if parts.options.trains(spec.name) {
         if let section = ModelSection(name: spec.name) {
-          trained[section, default: 0] += bytes + spec.rows * spec.columns * 12
+          let gradient = optimizer.isFused ? 0 : spec.rows * spec.columns * 4
+          trained[section, default: 0] +=
+            bytes + gradient
+            + optimizer.moments.byteCount(rows: spec.rows, columns: spec.columns)
         }
       } else if let section = ModelSection(name: spec.name) {
         frozen[section, default: 0] += bytes
@@ -42,7 +65,11 @@ package struct StageMemory: Sendable {
       if let lowRank = parts.options.lowRank, !spec.isVector, spec.role == .languageLinear,
         lowRank.layers.contains(layer)
       {
-        factors += lowRank.rank * (spec.rows + spec.columns) * 16
+        let rank = lowRank.rank
+        factors +=
+          rank * (spec.rows + spec.columns) * (optimizer.isFused ? 4 : 8)
+          + optimizer.moments.byteCount(rows: rank, columns: spec.columns)
+          + optimizer.moments.byteCount(rows: spec.rows, columns: rank)
       }
     }
     add("vision encoder, frozen", frozen[.encoder] ?? 0)
@@ -51,9 +78,10 @@ package struct StageMemory: Sendable {
       ("vision encoder", ModelSection.encoder), ("language model", .language),
       ("adapter", .adapter),
     ] {
-      add("\(name): values, gradients, two moments", trained[section] ?? 0)
+      add("\(name): \(Self.held(optimizer))", trained[section] ?? 0)
     }
-    add("low-rank factors: values, gradients, two moments", factors)
+    add("low-rank factors: \(Self.held(optimizer))", factors)
+    if optimizer.isFused { add("gradients within a pass", Self.passing(parts)) }
     if !options.alignmentOnly {
       let rows = options.sequences * rows
       add("language model: activations", Self.activations(parts, rows: rows))
@@ -80,6 +108,25 @@ package struct StageMemory: Sendable {
 
   /// Words that labels draw on: reference.md G.5 counts 25,000 of 41,000 in use.
   private static let usualWords = 32_768
+
+  private static func held(_ optimizer: OptimizerMemory) -> String {
+    optimizer.isFused ? "values, two moments" : "values, gradients, two moments"
+  }
+
+  /// Gradients that exist together where each goes when it is used: that of a table which is the
+  /// head too lasts as long as the pass.
+  private static func passing(_ parts: StageParts) -> Int {
+    var (table, others) = (0, 0)
+    for spec in parts.specs where parts.options.trains(spec.name) {
+      let bytes = spec.rows * spec.columns * 4
+      if spec.name == "llm.embed.weight", parts.description.language?.isHeadTied == true {
+        table = bytes
+      } else {
+        others = max(others, bytes)
+      }
+    }
+    return table + others
+  }
 
   private mutating func add(_ what: String, _ bytes: Int) {
     if bytes > 0 { lines.append((what, bytes)) }

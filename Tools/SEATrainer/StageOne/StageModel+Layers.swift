@@ -33,9 +33,10 @@ extension TrainableModel: StageModel {
   package func stagePass(
     _ samples: [TrainingSample],
     _ pass: PassOptions,
-    alignment: ((VisualTokens) throws -> Void)?
+    alignment: ((VisualTokens) throws -> Void)?,
+    onGradient: ((any TrainedTensor) throws -> Void)?
   ) throws -> PassResult {
-    try forwardBackward(samples, pass: pass, alignment: alignment)
+    try forwardBackward(samples, pass: pass, alignment: alignment, onGradient: onGradient)
   }
 }
 

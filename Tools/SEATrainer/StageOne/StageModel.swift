@@ -22,12 +22,15 @@ package protocol StageModel: AnyObject {
   ///   - samples: sequences with the features of their pictures.
   ///   - pass: weights of the losses.
   ///   - alignment: sees the adapter's rows and adds dL/d rows of losses of its own.
+  ///   - onGradient: told of each tensor whose gradient is complete and whose values this pass no
+  ///     longer needs; nil: nobody is.
   /// - Returns: losses and counts.
-  /// - Throws: what the layers or `alignment` throw.
+  /// - Throws: what the layers or the closures throw.
   func stagePass(
     _ samples: [TrainingSample],
     _ pass: PassOptions,
-    alignment: ((VisualTokens) throws -> Void)?
+    alignment: ((VisualTokens) throws -> Void)?,
+    onGradient: ((any TrainedTensor) throws -> Void)?
   ) throws -> PassResult
 }
 

@@ -8,7 +8,7 @@ internal import SEAText
 /// Stage 1 over a source of micro-batches.
 ///
 /// - Source: SEA sec. 3; reference.md G.1, G.8.
-package final class StageOne: TrainingTask {
+package final class StageOne: FusibleTask {
   private let model: any StageModel
   private let loss: any AlignmentLoss
   private let data: any StageSource
@@ -60,7 +60,8 @@ package final class StageOne: TrainingTask {
   package func store(
     learningRate: Double,
     weightDecay: Double,
-    tauLearningRate: Double
+    tauLearningRate: Double,
+    moments: MomentType = .float32
   ) throws(TrainerError) -> ParameterStore {
     var tensors: [(tensor: any TrainedTensor, group: Int)] = model.stageTensors.map { ($0, 0) }
     if let temperature { tensors.append((temperature.tensor, 1)) }
@@ -69,6 +70,7 @@ package final class StageOne: TrainingTask {
         ParameterGroup(name: "adapter", learningRate: learningRate, weightDecay: weightDecay),
         ParameterGroup(name: "temperature", learningRate: tauLearningRate, weightDecay: 0),
       ],
+      moments: moments,
       tensors
     )
   }
@@ -97,6 +99,24 @@ package final class StageOne: TrainingTask {
     return losses
   }
 
+  /// The generation loss of a step in one pass: all samples are one micro-batch.
+  package func accumulate(
+    step: Int,
+    onGradient: @escaping (any TrainedTensor) throws -> Void
+  ) throws -> StepLosses {
+    var all = StageBatch()
+    for batch in try data.batches(step: step) {
+      all.samples += batch.samples
+      all.names += batch.names
+    }
+    var losses = StepLosses()
+    losses.batch = all.names
+    guard !all.samples.isEmpty else { return losses }
+    losses.generation = try generate([all], step: step, &losses, onGradient: onGradient)
+    losses.total = losses.generation ?? 0
+    return losses
+  }
+
   // MARK: - Generation
 
   /// The generation loss of all batches; nil when there is nothing to predict.
@@ -106,7 +126,8 @@ package final class StageOne: TrainingTask {
   private func generate(
     _ batches: [StageBatch],
     step: Int,
-    _ losses: inout StepLosses
+    _ losses: inout StepLosses,
+    onGradient: ((any TrainedTensor) throws -> Void)? = nil
   ) throws -> Double? {
     let all = batches.reduce(0) { $0 + $1.counted }
     guard all > 0 else { return nil }
@@ -116,15 +137,21 @@ package final class StageOne: TrainingTask {
     var passes: UInt64 = 0
     for batch in batches where batch.counted > 0 {
       let share = options.tokenMean == .step ? 1 : 1 / Double(batches.count)
-      for start in stride(from: 0, to: batch.samples.count, by: max(options.sequences, 1)) {
-        let part = batch.samples[start..<min(start + options.sequences, batch.samples.count)]
+      let together = onGradient == nil ? max(options.sequences, 1) : batch.samples.count
+      for start in stride(from: 0, to: batch.samples.count, by: together) {
+        let part = batch.samples[start..<min(start + together, batch.samples.count)]
         guard part.contains(where: { $0.counted > 0 }) else { continue }
         var pass = PassOptions()
         pass.generationWeight = Float(share)
         pass.countedTokens = options.tokenMean == .step ? all : batch.counted
         pass.seed = UInt64(step) << 20 | passes
         passes += 1
-        let result = try model.stagePass(Array(part), pass, alignment: nil)
+        let result = try model.stagePass(
+          Array(part),
+          pass,
+          alignment: nil,
+          onGradient: onGradient
+        )
         total += result.generationLoss * share
         losses.tokens += result.positions
         seen += part.count
@@ -158,7 +185,7 @@ package final class StageOne: TrainingTask {
     pass.generationWeight = 0
     var found = 0.0
     let weight = options.lambda * share
-    _ = try model.stagePass([sample], pass) { [loss] visual in
+    let align: (VisualTokens) throws -> Void = { [loss] visual in
       let result = try loss.evaluate(
         visual: visual.rows,
         text: text,
@@ -169,6 +196,7 @@ package final class StageOne: TrainingTask {
       temperature.add(slope: result.tauSlope)
       found = result.loss
     }
+    _ = try model.stagePass([sample], pass, alignment: align, onGradient: nil)
     losses.pairs += pairs.count
     if options.alignmentOnly { losses.tokens += pairs.count }
     return found

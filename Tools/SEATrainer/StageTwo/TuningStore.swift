@@ -24,9 +24,18 @@ extension TrainableModel {
   /// Everything that is tuned, with its moments.
   ///
   /// Norms and biases are in groups without decay.
+  /// - Parameters:
+  ///   - rates: of the groups.
+  ///   - moments: how moments are stored.
+  ///   - keepsGradients: false where gradients come and go within a pass.
+  /// - Returns: the store.
   /// - Throws: `TrainerError.file` when memory cannot be had.
   /// - Source: LLaVA `llava_trainer.py`, `create_optimizer`; reference.md H.1.
-  package func tuningStore(_ rates: TuningRates) throws(TrainerError) -> ParameterStore {
+  package func tuningStore(
+    _ rates: TuningRates,
+    moments: MomentType = .float32,
+    keepsGradients: Bool = true
+  ) throws(TrainerError) -> ParameterStore {
     let parts = [
       ("language model", rates.language), ("adapter", rates.adapter),
       ("vision encoder", rates.encoder),
@@ -37,7 +46,12 @@ extension TrainableModel {
         ParameterGroup(name: "\(name), norms and biases", learningRate: rate, weightDecay: 0),
       ]
     }
-    return try ParameterStore(groups: groups, trained.map { ($0, Self.group(of: $0.name)) })
+    return try ParameterStore(
+      groups: groups,
+      moments: moments,
+      keepsGradients: keepsGradients,
+      trained.map { ($0, Self.group(of: $0.name)) }
+    )
   }
 
   private static func group(of name: String) -> Int {

@@ -2,6 +2,7 @@
 // `sea train finetune`: stage 2, the language model and the adapter on conversations.
 
 import ArgumentParser
+import SEACheckpoint
 import SEACommandLine
 import SEADataset
 import SEALayers
@@ -15,7 +16,7 @@ struct FinetuneCommand: SEACommand {
       Minimises the loss of the answers. --method lora trains low-rank factors beside the frozen language \
       model and leaves them in OUT/lora as PEFT and LLaVA save them, which sea convert --lora merges; \
       --method full trains the language model and leaves a checkpoint of LLaVA's layout in OUT/model, \
-      which sea convert takes. The adapter is always trained, the encoder with --vision-lr. A language \
+      which sea convert takes (--layout hf: of Hugging Face's Llava). The adapter is always trained, the encoder with --vision-lr. A language \
       model alone is tuned on text by --method lora.
       """
   )
@@ -24,6 +25,8 @@ struct FinetuneCommand: SEACommand {
   @OptionGroup(title: "Method") var tuning: TuningArguments
   @OptionGroup(title: "Data") var data: DataArguments
   @OptionGroup(title: "Optimiser") var optimizer: OptimizerArguments
+  @OptionGroup(title: "Optimiser's memory") var memory: OptimizerMemoryArguments
+  @OptionGroup(title: "Evaluation") var evaluation: EvaluationArguments
   @OptionGroup(title: "Run") var training: RunArguments
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var output: OutputOptions
@@ -35,6 +38,23 @@ struct FinetuneCommand: SEACommand {
     if case .int8 = model.storage.frozen, tuning.method == .full {
       throw ValidationError("--frozen int8 is for the language model, which --method full trains")
     }
+    guard tuning.layout == nil || tuning.method == .full else {
+      throw ValidationError("--layout is for --method full; sea merge writes factors' results")
+    }
+    guard memory.fused != .on || isFusible else {
+      throw ValidationError(
+        "--fused on makes a step of one pass: expected --accumulate 1 or --token-mean step"
+      )
+    }
+    guard memory.fused != .on || training.probe == nil else {
+      throw ValidationError("--probe writes gradients, and --fused on keeps none")
+    }
+  }
+
+  /// A step may be one pass without a change of its loss.
+  var isFusible: Bool {
+    training.probe == nil
+      && (training.replay != nil || data.accumulate == 1 || data.tokenMean == .step)
   }
 
   func run() throws {
@@ -171,6 +191,13 @@ struct TuningArguments: ParsableArguments {
     transform: Checked.choice(TrainedType.allCases.map { ($0.rawValue, $0) })
   )
   var weights = TrainedType.float32
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Layout of the result: llava or hf (default: llava).", valueName: "name"),
+    transform: Checked.choice(ExportLayout.allCases.map { ($0.rawValue, $0) })
+  )
+  var layout: ExportLayout?
 
   @Option(
     parsing: .unconditional,

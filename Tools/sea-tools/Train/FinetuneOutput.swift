@@ -18,6 +18,8 @@ struct FinetuneOutput {
   let visionPath: String?
   let tokenizer: Tokenizer
   let model: TrainableModel
+  /// Layout of a whole checkpoint.
+  let layout: ExportLayout
 
   /// Name of the result in the run's folder.
   var name: String { model.options.lowRank == nil ? "model" : "lora" }
@@ -44,18 +46,7 @@ struct FinetuneOutput {
       return
     }
     let exporter = try checkpoint()
-    for note in exporter.notes { console.terminal.note(note) }
-    let start = System.seconds
-    try exporter.write(to: target) { progress in
-      console.terminal.progress(
-        "write",
-        done: progress.done,
-        total: progress.total,
-        unit: Quantity.bytes,
-        since: start
-      )
-      try Interruption.check()
-    }
+    _ = try exporter.write(to: target, console)
   }
 
   private func factors() -> LowRankExport? {
@@ -79,7 +70,7 @@ struct FinetuneOutput {
     let source = source
     return try CheckpointExporter(
       weights,
-      layout: .llava,
+      layout: layout,
       path: path,
       tokenizer: tokenizer,
       tokenizerFolder: source.tokenizerFolder,

@@ -6,6 +6,7 @@ import SEACommandLine
 import SEADataset
 import SEAFormat
 import SEAImage
+import SEALabels
 import SEALayers
 import SEAModel
 import SEATensor
@@ -23,6 +24,7 @@ struct FinetuneSession {
   private let stage: StageOneOptions
   private let tuning: TuningOptions
   private let rates: TuningRates
+  private let isFused: Bool
 
   /// Opens the model; nothing but headers is read.
   init(_ command: FinetuneCommand, _ console: Console) throws {
@@ -30,7 +32,7 @@ struct FinetuneSession {
     self.console = console
     kernels = try command.compute.kernels()
     pool = WorkerPool(threads: command.compute.threadCount)
-    stage = command.stage
+    var stage = command.stage
     rates = command.tuning.rates(command.optimizer)
     var options = command.model.parts.sourceOptions
     options.template = command.data.template
@@ -50,15 +52,28 @@ struct FinetuneSession {
     }
     if command.model.storage.checkpoint == true { tuning.activations = .recompute }
     var parts = try open()
-    var plan = Self.plan(parts, command)
+    var isFused = command.memory.fused == .on
+    // The samples of a replay are in its file.
+    let samples = command.training.replay == nil ? stage.batch * stage.accumulate : stage.sequences
+    if isFused { stage.sequences = samples }
+    var plan = Self.plan(parts, command, stage, isFused: isFused)
     let limit = command.training.maxMemory ?? SystemMemory.physical / 10 * 8
     if command.model.storage.checkpoint == nil, plan.total > limit {
       tuning.activations = .recompute
       parts = try open()
-      plan = Self.plan(parts, command)
+      plan = Self.plan(parts, command, stage, isFused: isFused)
     }
+    if command.memory.fused == .auto, command.isFusible, plan.total > limit {
+      var together = stage
+      together.sequences = samples
+      let other = Self.plan(parts, command, together, isFused: true)
+      if other.total < plan.total { (isFused, stage, plan) = (true, together, other) }
+    }
+    self.stage = stage
+    self.isFused = isFused
     self.parts = parts
     self.tuning = tuning
+    if isFused { console.terminal.note("the optimiser's step is made within the backward pass") }
     try plan.announce(limit: command.training.maxMemory, console)
   }
 
@@ -80,14 +95,20 @@ struct FinetuneSession {
     return options
   }
 
-  private static func plan(_ parts: StageParts, _ command: FinetuneCommand) -> StageMemory {
+  private static func plan(
+    _ parts: StageParts,
+    _ command: FinetuneCommand,
+    _ stage: StageOneOptions,
+    isFused: Bool
+  ) -> StageMemory {
     // A conversation takes a few hundred rows beside the picture's; longer ones accordingly more.
     let visual = parts.description.visualTokens()
     return StageMemory(
       parts,
-      options: command.stage,
+      options: stage,
       rows: min(command.data.maxLength, visual + 512),
-      hasLabels: false
+      hasLabels: false,
+      optimizer: OptimizerMemory(moments: command.memory.moments, isFused: isFused)
     )
   }
 
@@ -106,7 +127,16 @@ struct FinetuneSession {
       training: command.training,
       optimizer: command.optimizer,
       pool: pool,
-      console: console
+      console: console,
+      fused: isFused ? command.memory.clipping : nil
+    )
+  }
+
+  private func store(_ model: TrainableModel) throws -> ParameterStore {
+    try model.tuningStore(
+      rates,
+      moments: command.memory.moments,
+      keepsGradients: !isFused
     )
   }
 
@@ -153,7 +183,7 @@ struct FinetuneSession {
       let names = data.ignoredKeys.map { $0.printable() }.joined(separator: ", ")
       console.explain("\(path.printable(limit: 4096)): keys without effect: \(names)")
     }
-    try loop.replay(task(model, data, on: execution), try model.tuningStore(rates))
+    try loop.replay(task(model, data, on: execution), try store(model))
   }
 
   // MARK: - Training
@@ -180,11 +210,13 @@ struct FinetuneSession {
     let execution = try execution()
     let model = try parts.model(seed: stage.seed, on: execution, console)
     let result = try output(of: model, tokenizer, in: folder)
+    let samples = SampleTokenizer(tokenizer, template: template)
+    let pictures = try pictures(model, sources, folder)
     let data = StageOneData(
       dataset,
       images: images,
-      tokenizer: SampleTokenizer(tokenizer, template: template),
-      pictures: try pictures(model, sources, folder),
+      tokenizer: samples,
+      pictures: pictures,
       labels: nil,
       targets: nil,
       model: parts.description,
@@ -193,8 +225,23 @@ struct FinetuneSession {
     command.data.warn(of: data, console)
     let steps = command.training.steps ?? data.totalSteps
     let identity = try identity(sources, dataPath, template, steps: steps)
-    let store = try model.tuningStore(rates)
-    try loop.run(task(model, data, on: execution), store, folder, identity, steps: steps)
+    let held = HeldOutSource(
+      images: images,
+      tokenizer: samples,
+      template: template,
+      pictures: pictures,
+      options: stage,
+      data: command.data
+    )
+    let evaluation = try command.evaluation.evaluation(model, held, console)
+    try loop.run(
+      task(model, data, on: execution),
+      try store(model),
+      folder,
+      identity,
+      steps: steps,
+      evaluation: evaluation
+    )
     try result.write(console)
     if data.skipped.long + data.skipped.image > 0 {
       console.warn("left out: \(data.skipped.long) long samples, \(data.skipped.image) pictures")
@@ -215,7 +262,8 @@ struct FinetuneSession {
       path: command.model.path,
       visionPath: command.model.parts.vision,
       tokenizer: tokenizer,
-      model: model
+      model: model,
+      layout: command.tuning.layout ?? .llava
     )
     try output.check()
     return output
@@ -281,8 +329,12 @@ struct FinetuneSession {
       template: template.name,
       batch: stage.batch,
       grouping: stage.grouping
-    ) + command.optimizer.identity(rate: rates.language, isReplay: false) {
-      identity.add(entry.name, entry.value)
+    ) + command.optimizer.identity(rate: rates.language, isReplay: false)
+      + command.memory.identity(isFused: isFused, clips: command.optimizer.clip != 0)
+      + (try command.evaluation.identity())
+    {
+      // How many sequences share a sum decides its last bits.
+      identity.add(entry.name, entry.name == "sequences" ? "\(stage.sequences)" : entry.value)
     }
     return identity
   }

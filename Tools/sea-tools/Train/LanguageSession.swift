@@ -5,6 +5,7 @@ import SEACheckpoint
 import SEACommandLine
 import SEADataset
 import SEAFormat
+import SEALabels
 import SEALayers
 import SEAModel
 import SEATensor

@@ -24,6 +24,7 @@ struct PretrainCommand: SEACommand {
   @OptionGroup(title: "Data") var data: DataArguments
   @OptionGroup(title: "Alignment") var alignment: AlignmentArguments
   @OptionGroup(title: "Optimiser") var optimizer: OptimizerArguments
+  @OptionGroup(title: "Evaluation") var evaluation: EvaluationArguments
   @OptionGroup(title: "Run") var training: RunArguments
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var output: OutputOptions
@@ -37,6 +38,11 @@ struct PretrainCommand: SEACommand {
     }
     guard !alignment.alignmentOnly || alignment.labels != nil || training.replay != nil else {
       throw ValidationError("--alignment-only needs --labels")
+    }
+    guard !alignment.alignmentOnly || evaluation.evalData == nil else {
+      throw ValidationError(
+        "--eval-data needs the language model, which --alignment-only leaves out"
+      )
     }
     guard alignment.lambda > 0 || !alignment.alignmentOnly else {
       throw ValidationError("--alignment-only with --lambda 0 trains nothing")

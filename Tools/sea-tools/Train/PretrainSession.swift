@@ -6,6 +6,7 @@ import SEACommandLine
 import SEADataset
 import SEAFormat
 import SEAImage
+import SEALabels
 import SEALayers
 import SEAModel
 import SEARuntime
@@ -192,10 +193,11 @@ struct PretrainSession {
     let targets = try labels.map { _ in
       try WordTargets(tokenizer, source: source, form: stage.wordForm)
     }
+    let samples = SampleTokenizer(tokenizer, template: template)
     let data = StageOneData(
       dataset,
       images: images,
-      tokenizer: SampleTokenizer(tokenizer, template: template),
+      tokenizer: samples,
       pictures: features,
       labels: labels,
       targets: targets,
@@ -216,7 +218,16 @@ struct PretrainSession {
     let store = try store(of: task)
     let steps = command.training.steps ?? data.totalSteps
     let identity = try identity(sources, dataPath, labels, steps: steps)
-    try loop.run(task, store, folder, identity, steps: steps)
+    let held = HeldOutSource(
+      images: images,
+      tokenizer: samples,
+      template: template,
+      pictures: features,
+      options: stage,
+      data: command.data
+    )
+    let evaluation = try command.evaluation.evaluation(model, held, console)
+    try loop.run(task, store, folder, identity, steps: steps, evaluation: evaluation)
     try export(model, to: folder.path)
     if data.skipped.long + data.skipped.image > 0 {
       console.warn("left out: \(data.skipped.long) long samples, \(data.skipped.image) pictures")
@@ -251,7 +262,7 @@ struct PretrainSession {
       batch: stage.batch,
       grouping: stage.grouping
     ) + command.optimizer.identity(rate: rate, isReplay: false)
-      + command.alignment.identity
+      + command.alignment.identity + (try command.evaluation.identity())
     {
       identity.add(entry.name, entry.value)
     }

@@ -19,6 +19,8 @@ struct TrainingLoop {
   let optimizer: OptimizerArguments
   let pool: WorkerPool
   let console: Console
+  /// What gradients are clipped by where the step is made within the backward pass; nil: it is not.
+  var fused: FusedClipping?
 
   private func options(steps: Int, isReplay: Bool) -> RunOptions {
     var options = RunOptions(schedule: optimizer.schedule(steps: steps, isReplay: isReplay))
@@ -26,6 +28,7 @@ struct TrainingLoop {
     options.seed = training.seed
     options.saveEvery = training.saveEvery
     options.keep = training.keep
+    options.fused = fused
     return options
   }
 
@@ -81,6 +84,7 @@ struct TrainingLoop {
     _ folder: RunFolder,
     _ identity: RunIdentity,
     steps: Int,
+    evaluation: RunEvaluation? = nil,
     between: @escaping (Int) throws -> Void = { _ in }
   ) throws {
     let run = TrainingRun(
@@ -90,6 +94,7 @@ struct TrainingLoop {
       options: options(steps: steps, isReplay: false),
       on: pool
     )
+    run.evaluation = evaluation
     var observer = RunObserver()
     observer.warn = { console.warn($0) }
     observer.isStopped = { Interruption.status != nil }
@@ -101,11 +106,11 @@ struct TrainingLoop {
     try folder.write(identity.json, to: "run.json")
     let first = run.step
     let start = System.seconds
-    var loss = ""
+    var (loss, held) = ("", "")
     // Thousandths of steps: a step may take longer than a second, and a large one an hour.
     func show(_ done: Double) {
       console.terminal.progress(
-        "step \(run.step)/\(steps)\(loss)",
+        "step \(run.step)/\(steps)\(loss)\(held)",
         done: Int((done - Double(first)) * 1000),
         total: max(steps - first, 1) * 1000,
         unit: { "\(Quantity.decimal(Double($0) / 1000, places: 3)) steps" },
@@ -115,9 +120,18 @@ struct TrainingLoop {
     (task as? any SteadyTask)?.didAdvance = { show(Double(run.step) + $0) }
     observer.didStep = { record in
       loss = "  loss \(Quantity.decimal(record.losses.total, places: 4))"
+      if let value = record.losses.others[RunEvaluation.name] {
+        held = "  eval \(Quantity.decimal(value, places: 4))"
+      }
       show(Double(record.step))
     }
     try run.run(task, observer)
+    guard let best = run.state.best else { return }
+    let end = evaluation?.patience == nil ? "" : ", which is what is written"
+    console.terminal.note(
+      "lowest evaluation loss \(Quantity.decimal(best.loss, places: 4)) after step "
+        + "\(best.step) of \(run.step)\(end)"
+    )
   }
 }
 
