@@ -11,6 +11,7 @@ enum HostCommand {
     ("quantize", "Store a model file's weights in fewer bits."),
     ("export", "Write a model as a checkpoint folder for other projects."),
     ("label", "Find the words that fit each patch of many pictures."),
+    ("recall", "Show the word that each visual token of a picture means."),
     ("train", "Train a model."),
     ("data", "Look at training data."),
     ("world", "Draw harbour scenes with captions and questions, from a seed."),

@@ -14,8 +14,8 @@ struct SEATools: ParsableCommand {
     version: ModelFile.toolVersion,
     subcommands: [
       ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, PresetCommand.self,
-      LabelCommand.self, TrainCommand.self, DataCommand.self, WorldCommand.self,
-      EvalCommand.self,
+      LabelCommand.self, RecallCommand.self, TrainCommand.self, DataCommand.self,
+      WorldCommand.self, EvalCommand.self,
     ]
   )
 
