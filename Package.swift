@@ -132,16 +132,25 @@ let package = Package(
     // Scenes drawn from a seed, for training and testing without anyone else's pictures.
     .target(name: "CPNGWriter", dependencies: ["CPNG"], path: "Tools/CPNGWriter"),
     .target(
+      name: "SEADrawing",
+      dependencies: ["CPNGWriter"],
+      path: "Tools/SEADrawing",
+      swiftSettings: settings,
+    ),
+    .target(
       name: "SEAWorld",
       dependencies: [
-        "SEATensor", "SEAFormat", "CPNGWriter", .product(name: "Crypto", package: "swift-crypto"),
+        "SEATensor", "SEAFormat", "SEADrawing", .product(name: "Crypto", package: "swift-crypto"),
       ],
       path: "Tools/SEAWorld",
       swiftSettings: settings,
     ),
     .target(
       name: "SEAEvaluator",
-      dependencies: ["SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime"],
+      dependencies: [
+        "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEAQuantizer",
+        "SEALabels", "SEADrawing",
+      ],
       path: "Tools/SEAEvaluator",
       swiftSettings: settings,
     ),
@@ -170,7 +179,7 @@ let package = Package(
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
         "SEAQuantizer", "SEADataset", "SEALayers", "SEALabels", "SEATrainer", "SEAWorld",
-        "SEAEvaluator", "SEACommandLine",
+        "SEADrawing", "SEAEvaluator", "SEACommandLine",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -240,13 +249,14 @@ let package = Package(
     ),
     .testTarget(
       name: "SEAWorldTests",
-      dependencies: ["SEAWorld", "SEAImage", "SEAFormat", "SEATensor", "TestSupport"],
+      dependencies: ["SEAWorld", "SEADrawing", "SEAImage", "SEAFormat", "SEATensor", "TestSupport"],
       swiftSettings: testSettings,
     ),
     .testTarget(
       name: "SEAEvaluatorTests",
       dependencies: [
-        "SEAEvaluator", "SEAWorld", "SEARuntime", "SEAFormat", "SEATensor", "TestSupport",
+        "SEAEvaluator", "SEAWorld", "SEADrawing", "SEALabels", "SEAQuantizer", "SEACheckpoint",
+        "SEARuntime", "SEAModel", "SEAImage", "SEAText", "SEAFormat", "SEATensor", "TestSupport",
       ],
       swiftSettings: testSettings,
     ),

@@ -12,6 +12,7 @@ enum HostCommand {
     ("export", "Write a model as a checkpoint folder for other projects."),
     ("merge", "Merge a low-rank fine-tuning into a checkpoint."),
     ("label", "Find the words that fit each patch of many pictures."),
+    ("recall", "Show the word that each visual token of a picture means."),
     ("train", "Train a model."),
     ("data", "Look at training data."),
     ("world", "Draw harbour scenes with captions and questions, from a seed."),

@@ -2,6 +2,7 @@
 // A world is the same for everyone, keeps its held-out part apart, and says what it shows.
 
 import Foundation
+import SEADrawing
 import SEAFormat
 import SEAImage
 import SEATensor
@@ -158,7 +159,9 @@ import Testing
   func picturesDecodeToWhatWasPainted(_ side: Int) throws {
     let scene = SceneMaker(seed: 1, split: .train).scene(0)
     let picture = ScenePainter.paint(scene, side: side)
-    let file = try #require(PNGEncoder.encode(picture.pixels, side: side, note: "a note"))
+    let file = try #require(
+      PNGEncoder.encode(picture.pixels, width: side, height: side, note: "a note")
+    )
     let image = try ImageFile.decode(bytes: file, name: "picture")
     #expect(image == PixelImage(width: side, height: side, pixels: picture.pixels))
   }

@@ -16,7 +16,7 @@ unsafe_homes+='^Sources/SEAImage/(NativeDecoder|Resampler)\.swift:|^Sources/SEAC
 unsafe_homes+='^Tools/SEACheckpoint/(Weights/ElementDecoder|LowRank/LowRankDelta|Export/ExportFolder)\.swift:|'
 unsafe_homes+='^Tools/SEADataset/ImageFolder\.swift:|^Tools/SEATrainer/Run/RunFiles\.swift:|'
 unsafe_homes+='^Tools/SEALabels/Run/FolderLock\.swift:|'
-unsafe_homes+='^Tools/SEAWorld/Output/(PNGEncoder|WorldFolder)\.swift:|^Tools/SEAEvaluator/Answers/AnswerLog\.swift:'
+unsafe_homes+='^Tools/SEADrawing/PNGEncoder\.swift:|^Tools/SEAWorld/Output/WorldFolder\.swift:|^Tools/SEAEvaluator/Answers/AnswerLog\.swift:'
 
 found=0
 breach() { # TITLE, matching lines on standard input
@@ -31,7 +31,7 @@ device() { grep -rnE "$1" --include='*.swift' Sources || true; }
 both() { grep -rnE "$1" --include='*.swift' Sources Tools || true; }
 
 import='^[[:space:]]*(@[A-Za-z]+(\([A-Za-z]+\))? )*((public|package|internal|fileprivate|private) )?import '
-host='SEACheckpoint|SEAQuantizer|SEADataset|SEALayers|SEALabels|SEATrainer|SEAEvaluator|SEAWorld|Crypto'
+host='SEACheckpoint|SEAQuantizer|SEADataset|SEALayers|SEALabels|SEATrainer|SEAEvaluator|SEAWorld|SEADrawing|Crypto'
 device "$import($host)\\b" | breach 'the device wing imports the host wing'
 device "${import}Foundation(Networking|XML)?\\b" | breach 'the device wing imports whole Foundation'
 device "${import}ArgumentParser\\b" | grep -vE '^Sources/(sea|SEACommandLine)/' \

@@ -19,6 +19,8 @@ struct ModelWriting {
   let threads: Int
   /// Print the error of every tensor.
   var listsErrors = false
+  /// Compares file and source on pictures.
+  var quality: QualityOptions?
 
   /// Writes the file, judges it, and prints the account.
   ///
@@ -41,14 +43,20 @@ struct ModelWriting {
     var lines = listsErrors ? [report.text()] : []
     lines.append(summary(report))
     if let verdict { lines.append(verdict.text) }
+    let costs = try quality?.compare(source: source, path: target.path, console, on: execution)
+    if let costs {
+      fields.append(("quality", costs.json))
+      lines.append(costs.text)
+    }
     if console.isVerbose, !listsErrors { console.terminal.note(report.text(limit: 20)) }
-    try save(schema: schema, fields)
+    try save(schema: schema, fields, report, verdict, costs)
     if console.isJSON {
       try console.output.object(schema: schema, fields)
     } else {
       for line in lines { try console.output.line(line) }
     }
     try console.output.flush()
+    try quality?.check(costs, path: target.path)
     guard let verdict, !verdict.isGood else { return }
     throw CommandError(
       .gateFailed,
@@ -114,12 +122,28 @@ struct ModelWriting {
     }
   }
 
-  /// The account as a file of its own, where one was asked for.
-  private func save(schema: String, _ fields: [(key: String, value: JSONValue)]) throws {
+  /// The account as a file of its own, where one was asked for: JSON, or Markdown by its name.
+  private func save(
+    schema: String,
+    _ fields: [(key: String, value: JSONValue)],
+    _ report: QuantizationReport,
+    _ verdict: ParityVerdict?,
+    _ costs: QualityReport?
+  ) throws {
     guard let path = target.report else { return }
     let object = JSONObject([(key: "schema", value: .string(schema))] + fields)
+    var text = JSONValue.object(object).serialized(pretty: true) + "\n"
+    if path.hasSuffix(".md") {
+      let parts: [String?] = [
+        "# \(target.path.printable(limit: 4096))\n\n\(summary(report))\n",
+        verdict.map { "\($0.text)\n" },
+        costs.map { "## On \($0.pairs) pictures with prompts\n\n\($0.markdown)" },
+        "## Tensors, worst first\n\n```\n\(report.text(limit: 30))```\n",
+      ]
+      text = parts.compactMap(\.self).joined(separator: "\n")
+    }
     let file = try AtomicFile(path: path)
-    try file.write(Array((JSONValue.object(object).serialized(pretty: true) + "\n").utf8))
+    try file.write(Array(text.utf8))
     try file.commit()
   }
 

@@ -15,7 +15,8 @@ struct QuantizeCommand: SEACommand {
     abstract: "Store a model's weights in fewer bits.",
     discussion: """
       The source is a model file with f32 or bf16 weights, or a checkpoint's folder. Prints the error \
-      of every tensor, the worst first, and a parity verdict.
+      of every tensor, the worst first, and a parity verdict; with --images and --prompts also what \
+      each part's storage costs on them.
       """
   )
 
@@ -23,13 +24,14 @@ struct QuantizeCommand: SEACommand {
   var source: String
 
   @OptionGroup var target: TargetOptions
+  @OptionGroup(title: "Quality on pictures") var quality: QualityOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var output: OutputOptions
 
   func run(_ console: Console) throws {
     let kernels = try compute.kernels()
     try target.refuseFolders()
-    try target.refuse(inputs: [source])
+    try target.refuse(inputs: [source] + quality.inputs)
     let writing =
       System.kind(of: source) == S_IFDIR ? try folder(kernels) : try modelFile(kernels)
     try writing.run(schema: "sea.quantize/1", fields: [], console)
@@ -44,7 +46,8 @@ struct QuantizeCommand: SEACommand {
       target: target,
       kernels: kernels,
       threads: compute.threadCount,
-      listsErrors: true
+      listsErrors: true,
+      quality: quality.isAsked ? quality : nil
     )
   }
 
@@ -60,7 +63,8 @@ struct QuantizeCommand: SEACommand {
       target: target,
       kernels: kernels,
       threads: compute.threadCount,
-      listsErrors: true
+      listsErrors: true,
+      quality: quality.isAsked ? quality : nil
     )
   }
 }

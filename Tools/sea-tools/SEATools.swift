@@ -14,9 +14,8 @@ struct SEATools: ParsableCommand {
     version: ModelFile.toolVersion,
     subcommands: [
       ConvertCommand.self, QuantizeCommand.self, ExportCommand.self, MergeCommand.self,
-      PresetCommand.self,
-      LabelCommand.self, TrainCommand.self, DataCommand.self, WorldCommand.self,
-      EvalCommand.self,
+      PresetCommand.self, LabelCommand.self, RecallCommand.self, TrainCommand.self,
+      DataCommand.self, WorldCommand.self, EvalCommand.self,
     ]
   )
 

@@ -13,7 +13,8 @@ package final class LanguageModel: Sendable {
   /// Blocks in order.
   package let blocks: [DecoderBlock]
 
-  let table: EmbeddingTable
+  /// Rows of tokens.
+  package let table: EmbeddingTable
   let rotary: RotaryTable
   let outerPages: [PageSpan]
   private let norm: Normalization

@@ -10,6 +10,12 @@ package struct EmbeddingTable: Sendable {
   /// Multiplies every row that is looked up.
   package let scale: Float
 
+  /// A table of the given rows.
+  package init(weight: LinearWeight, scale: Float) {
+    self.weight = weight
+    self.scale = scale
+  }
+
   /// Writes the scaled row of a token into `row` (`[1, hidden]`).
   ///
   /// - Throws: `RuntimeError.token` when the id is not in the table, `.weights` when a streamed row

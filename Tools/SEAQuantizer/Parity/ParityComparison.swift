@@ -12,11 +12,13 @@ import SEATensor
 /// errors add up as they do in use. Source weights are read in pieces while they are used and file pages
 /// are given back after each block: memory holds activations, not weights.
 package struct ParityComparison {
-  private let source: any WeightSource
-  private let file: Model
-  private let tensors: FileTensors
-  private let sides: (source: ParitySide, file: ParitySide)
+  private let models: ComparedModels
   private let execution: Execution
+
+  private var source: any WeightSource { models.source }
+  private var file: Model { models.file }
+  private var tensors: FileTensors { models.tensors }
+  private var sides: (source: ParitySide, file: ParitySide) { models.sides }
 
   /// Visual tokens that stand in the language model's prompt at most: enough to pass their error on,
   /// few enough that a verdict on a large model takes seconds.
@@ -26,30 +28,7 @@ package struct ParityComparison {
   ///
   /// - Throws: `QuantizerError.differentModels`, `RuntimeError` when the file cannot be opened.
   package init(source: any WeightSource, path: String, on execution: Execution) throws {
-    let file = try Model(path: path)
-    guard file.description == source.model else {
-      throw QuantizerError.differentModels(
-        path: path,
-        source: source.model.name,
-        file: file.description.name
-      )
-    }
-    let tensors = FileTensors(file, kernels: execution.kernels)
-    sides = (
-      source: ParitySide(
-        weights: StreamedWeights(source),
-        cacheType: .float32,
-        release: { source.release($0) }
-      ),
-      file: ParitySide(
-        weights: tensors,
-        cacheType: file.defaultCacheType,
-        release: { tensors.release($0) }
-      )
-    )
-    self.source = source
-    self.file = file
-    self.tensors = tensors
+    models = try ComparedModels(source: source, path: path, kernels: execution.kernels)
     self.execution = execution
   }
 
@@ -96,13 +75,7 @@ package struct ParityComparison {
   /// The same values on both sides.
   private typealias Rows = (source: MatrixView<Float>, file: MatrixView<Float>)
 
-  /// Gives back the pages of the file's and the source's tensors whose names start with `prefix`.
-  private func release(_ prefix: String) {
-    for spec in file.plan.matrices where spec.name.utf8.starts(with: prefix.utf8) {
-      sides.source.release(spec.name)
-      sides.file.release(spec.name)
-    }
-  }
+  private func release(_ prefix: String) { models.release(prefix) }
 }
 
 // MARK: - Encoder and adapter

@@ -25,7 +25,7 @@ package struct RowComparison: Sendable, Equatable {
     worstCosine = worst
   }
 
-  private static func cosine(
+  static func cosine(
     _ source: MatrixView<Float>,
     _ file: MatrixView<Float>,
     row: Int

@@ -5,21 +5,13 @@ package import SEAModel
 package import SEATensor
 package import SEAText
 
-/// How a word is written before it becomes tokens.
-package enum WordForm: String, Sendable, CaseIterable {
-  /// As it stands in the middle of a sentence: after a blank.
-  case space
-  /// Alone.
-  case bare
-}
-
 /// Words as tokens, and tokens as points.
 package struct WordTargets: Sendable {
   private let tokenizer: Tokenizer
   private let source: any WeightSource
   private let hidden: Int
   private let vocab: Int
-  private let prefix: String
+  private let form: WordForm
 
   private static let table = "llm.embed.weight"
 
@@ -38,12 +30,12 @@ package struct WordTargets: Sendable {
     self.source = source
     hidden = language.hidden
     vocab = language.vocab
-    prefix = form == .space && !Self.startsWithBlank(tokenizer) ? " " : ""
+    self.form = form
   }
 
   /// The ids of a word, nothing added before or after.
   package func ids(of word: String) -> [Int32] {
-    tokenizer.encode(prefix + word, recognizesSpecial: false, addsTemplate: false)
+    tokenizer.encode(word: word, form: form)
   }
 
   /// The mean of the embedding rows of some tokens, as they are stored, without any scale.
@@ -71,14 +63,5 @@ package struct WordTargets: Sendable {
       var values = values
       for index in 0..<values.count { values[index] = sum[index] * factor }
     }
-  }
-
-  /// Whether the tokenizer itself puts a blank before the first word.
-  private static func startsWithBlank(_ tokenizer: Tokenizer) -> Bool {
-    guard let first = tokenizer.encode("a", recognizesSpecial: false, addsTemplate: false).first,
-      let piece = tokenizer.piece(first)
-    else { return false }
-    // "▁", as SentencePiece writes a blank.
-    return piece.starts(with: [0xe2, 0x96, 0x81])
   }
 }

@@ -2,6 +2,7 @@
 // The settings of stage 1, each with its default of reference.md G.9 and H.1.
 
 package import SEADataset
+package import SEAText
 
 /// Which pairs are negatives of each other.
 package enum NegativeScope: String, Sendable, CaseIterable {

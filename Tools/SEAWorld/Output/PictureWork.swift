@@ -2,6 +2,7 @@
 // Pictures painted, encoded and written by many threads.
 
 internal import Crypto
+internal import SEADrawing
 internal import SEAFormat
 internal import SEATensor
 internal import Synchronization
@@ -71,7 +72,8 @@ struct PictureWork: ParallelWork {
       options.writesMasks ? Masks.record(scene, picture, image: records.image(index)) : ""
     if let known { return PictureResult(digest: Self.digest(known), mask: mask) }
     let note = "\(records.id(index)), version \(WorldOptions.version)"
-    guard let file = PNGEncoder.encode(picture.pixels, side: options.side, note: note) else {
+    let side = options.side
+    guard let file = PNGEncoder.encode(picture.pixels, width: side, height: side, note: note) else {
       throw .encoding(path: folder.file(name), reason: "libpng refuses it")
     }
     try folder.write(file, to: name)

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import SEACommandLine
+import SEAText
 import SEATrainer
 
 struct AlignmentArguments: ParsableArguments {

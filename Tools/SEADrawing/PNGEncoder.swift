@@ -8,21 +8,31 @@ package enum PNGEncoder {
   /// zlib's level: beyond it files hardly get smaller.
   private static let level: Int32 = 5
 
+  /// Longest side of a picture.
+  package static let longestSide = 16_384
+
   /// Encodes 8-bit RGB; the same picture gives the same bytes with the same zlib.
   ///
   /// - Parameters:
-  ///   - pixels: `[side, side, 3]`.
-  ///   - side: width and height.
+  ///   - pixels: `[height, width, 3]`.
+  ///   - width: columns.
+  ///   - height: rows.
   ///   - note: ASCII text kept in the file.
   /// - Returns: the file's bytes, or nil when the library refuses.
-  /// - Precondition: the number of values fits the side.
-  package static func encode(_ pixels: [UInt8], side: Int, note: String) -> [UInt8]? {
+  /// - Precondition: the number of values fits the sides.
+  package static func encode(
+    _ pixels: [UInt8],
+    width: Int,
+    height: Int,
+    note: String
+  ) -> [UInt8]? {
+    let sides = 1...longestSide
     precondition(
-      (1...4096).contains(side) && pixels.count == side * side * 3,
-      "\(pixels.count) values for \(side) x \(side) pixels"
+      sides.contains(width) && sides.contains(height) && pixels.count == width * height * 3,
+      "\(pixels.count) values for \(width) x \(height) pixels"
     )
     // Deflate at its worst adds five bytes to 16 kB; the rest is for the other chunks.
-    var file = [UInt8](repeating: 0, count: pixels.count + pixels.count / 256 + side + 1024)
+    var file = [UInt8](repeating: 0, count: pixels.count + pixels.count / 256 + height + 1024)
     var count = 0
     let status = unsafe pixels.withUnsafeBufferPointer { source in
       unsafe file.withUnsafeMutableBufferPointer { target in
@@ -31,8 +41,8 @@ package enum PNGEncoder {
         }
         return unsafe cpng_encode_rgb(
           rgb,
-          UInt32(side),
-          UInt32(side),
+          UInt32(width),
+          UInt32(height),
           level,
           "Description",
           note,
