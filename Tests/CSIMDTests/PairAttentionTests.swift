@@ -94,8 +94,11 @@ import Testing
       out_stride: width,
       queries: rows.count,
       keys: count,
+      first_query: 0,
+      window: 0,
       head_dim: dim,
-      scale: Float(1 / Double(dim).squareRoot())
+      scale: Float(1 / Double(dim).squareRoot()),
+      causal: false
     )
     withExtendedLifetime((q, keys, values)) {
       kernels.table.pointee.pair_attention(&arguments)
