@@ -6,8 +6,10 @@
 //   3. values   register tiles of queries × vectors of 16 dims; a chain over keys for each output
 //
 // Keys and values are read once a strip. A chain never depends on the tile that runs it, so the
-// bits of a query are the same in any strip. The including file defines, for a strip of R rows,
-// the tile shapes CSIMD_SCORE_ROWS(R), CSIMD_SCORE_BLOCKS(R), CSIMD_VALUE_ROWS(R) and
+// bits of a query are the same in any strip. Strips of few rows wait for memory: they ask for what
+// comes next, line after line, as tiles read several places of it in turn, and pass values in
+// blocks of keys between which the sums stay in `out`. The including file defines, for a strip of R
+// rows, the tile shapes CSIMD_SCORE_ROWS(R), CSIMD_SCORE_BLOCKS(R), CSIMD_VALUE_ROWS(R) and
 // CSIMD_VALUE_VECTORS(R).
 #include "../internal/vec_math.h"
 
@@ -20,6 +22,23 @@ typedef struct strip {
   size_t first_block, end_block;  // blocks that any query of the strip sees
   size_t stride;                  // floats between rows of scores in scratch
 } strip;
+
+enum {
+  READING_ROWS = 4,   // strips of so many rows at most wait for memory
+  READING_KEYS = 64,  // keys whose values stay in L1 while all their dims pass
+  CACHE_LINE = 64,
+};
+
+/// Asks for `bytes` at element `index`, whatever lies there.
+CSIMD_INLINE void fetch_cached(const void *values,
+                               const csimd_type kv,
+                               size_t index,
+                               size_t bytes) {
+  const char *start = (const char *)values + index * csimd_cached_size(kv);
+  for (size_t byte = 0; byte < bytes; byte += CACHE_LINE) {
+    __builtin_prefetch(start + byte, 0, 3);
+  }
+}
 
 /// Sixteen stored values at element `index`; `kv` is a constant after inlining.
 CSIMD_INLINE v16 load_cached(const void *values, const csimd_type kv, size_t index) {
@@ -65,6 +84,11 @@ CSIMD_INLINE void score_tile(const strip *s,
     }
   }
   for (size_t d = 0; d < dims; d++) {
+    if (rows <= READING_ROWS && blocks > 1) {
+      // The same share of the next tile, which follows this one.
+      size_t next = ((block + (size_t)blocks) * dims + d * (size_t)blocks) * CSIMD_KEY_BLOCK;
+      fetch_cached(args->k, kv, next, (size_t)blocks * CSIMD_KEY_BLOCK * csimd_cached_size(kv));
+    }
     v16 keys[8];
     CSIMD_UNROLL
     for (int b = 0; b < blocks; b++) {
@@ -176,9 +200,20 @@ CSIMD_INLINE void add_key(v16 (*acc)[16],
   }
 }
 
+/// Keys of one pass over the values, and what of the chains it is.
+typedef struct value_pass {
+  csimd_key_range keys;
+  bool starts, ends;  // chains start from 0; are divided by the sums
+} value_pass;
+
+CSIMD_INLINE size_t within(size_t key, csimd_key_range range) {
+  return key < range.first ? range.first : key > range.end ? range.end : key;
+}
+
 /// Outputs of `rows` queries for `vectors` · 16 dims from `dim` on; tail > 0: one vector, of which
 /// `tail` dims exist.
 CSIMD_INLINE void value_tile(const strip *s,
+                             const value_pass *pass,
                              const float *sums,
                              size_t row,
                              size_t dim,
@@ -189,22 +224,31 @@ CSIMD_INLINE void value_tile(const strip *s,
   v16 acc[CSIMD_QUERY_TILE][16];
   CSIMD_UNROLL
   for (int i = 0; i < rows; i++) {
+    const float *out = s->out + (row + (size_t)i) * s->args->out_stride + dim;
     CSIMD_UNROLL
     for (int j = 0; j < vectors; j++) {
-      acc[i][j] = v16_zero();
+      acc[i][j] = pass->starts ? v16_zero()
+                  : tail > 0   ? v16_load_n(out, tail)
+                               : v16_load(out + 16 * j);
     }
   }
   // Rows are consecutive positions: the last sees the furthest, the first the earliest key.
   csimd_key_range first = s->visible[row], last = s->visible[row + (size_t)rows - 1];
-  size_t key = first.first;
-  size_t common = last.first < first.end ? last.first : last.end;
+  size_t key = within(first.first, pass->keys);
+  size_t common = within(last.first < first.end ? last.first : last.end, pass->keys);
+  size_t shared = within(first.end, pass->keys), end = within(last.end, pass->keys);
+  const bool reads = rows <= READING_ROWS;
   for (; key < common; key++) {
     add_key(acc, s, row, key, dim, rows, vectors, tail, kv, true);
   }
-  for (; key < first.end; key++) {
+  for (; key < shared; key++) {
+    if (reads && dim == 0) {
+      size_t bytes = s->args->head_dim * csimd_cached_size(kv);
+      fetch_cached(s->args->v, kv, (key + READING_KEYS) * s->args->head_dim, bytes);
+    }
     add_key(acc, s, row, key, dim, rows, vectors, tail, kv, false);
   }
-  for (; key < last.end; key++) {
+  for (; key < end; key++) {
     add_key(acc, s, row, key, dim, rows, vectors, tail, kv, true);
   }
 
@@ -214,7 +258,7 @@ CSIMD_INLINE void value_tile(const strip *s,
     float *out = s->out + (row + (size_t)i) * s->args->out_stride + dim;
     CSIMD_UNROLL
     for (int j = 0; j < vectors; j++) {
-      v16 result = v16_div(acc[i][j], sum);
+      v16 result = pass->ends ? v16_div(acc[i][j], sum) : acc[i][j];
       if (tail > 0) {
         v16_store_n(out, result, tail);
       } else {
@@ -226,6 +270,7 @@ CSIMD_INLINE void value_tile(const strip *s,
 
 /// All tiles of `vectors` vectors that fit before `whole`; returns the first dim not done.
 CSIMD_INLINE size_t value_tiles(const strip *s,
+                                const value_pass *pass,
                                 const float *sums,
                                 size_t row,
                                 size_t dim,
@@ -234,34 +279,50 @@ CSIMD_INLINE size_t value_tiles(const strip *s,
                                 const int vectors,
                                 const csimd_type kv) {
   for (; dim + 16 * (size_t)vectors <= whole; dim += 16 * (size_t)vectors) {
-    value_tile(s, sums, row, dim, rows, vectors, 0, kv);
+    value_tile(s, pass, sums, row, dim, rows, vectors, 0, kv);
   }
   return dim;
+}
+
+/// All dims of `rows` rows over the keys of a pass.
+CSIMD_INLINE void value_dims(const strip *s,
+                             const value_pass *pass,
+                             const float *sums,
+                             size_t row,
+                             const int rows,
+                             const int widest,
+                             const csimd_type kv) {
+  size_t dims = s->args->head_dim, whole = dims / 16 * 16, dim = 0;
+  if (widest >= 16) {
+    dim = value_tiles(s, pass, sums, row, dim, whole, rows, 16, kv);
+  }
+  if (widest >= 8) {
+    dim = value_tiles(s, pass, sums, row, dim, whole, rows, 8, kv);
+  }
+  if (widest >= 4) {
+    dim = value_tiles(s, pass, sums, row, dim, whole, rows, 4, kv);
+  }
+  if (widest >= 2) {
+    dim = value_tiles(s, pass, sums, row, dim, whole, rows, 2, kv);
+  }
+  dim = value_tiles(s, pass, sums, row, dim, whole, rows, 1, kv);
+  if (dim < dims) {
+    value_tile(s, pass, sums, row, dim, rows, 1, dims - dim, kv);
+  }
 }
 
 CSIMD_INLINE void value_strip(const strip *s,
                               const float *sums,
                               const int rows,
                               const csimd_type kv) {
-  size_t dims = s->args->head_dim, whole = dims / 16 * 16;
   const int height = CSIMD_VALUE_ROWS(rows), widest = CSIMD_VALUE_VECTORS(rows);
-  for (size_t row = 0; row < (size_t)rows; row += (size_t)height) {
-    size_t dim = 0;
-    if (widest >= 16) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 16, kv);
-    }
-    if (widest >= 8) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 8, kv);
-    }
-    if (widest >= 4) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 4, kv);
-    }
-    if (widest >= 2) {
-      dim = value_tiles(s, sums, row, dim, whole, height, 2, kv);
-    }
-    dim = value_tiles(s, sums, row, dim, whole, height, 1, kv);
-    if (dim < dims) {
-      value_tile(s, sums, row, dim, height, 1, dims - dim, kv);
+  size_t first = s->visible[0].first, end = s->visible[rows - 1].end;
+  size_t step = rows <= READING_ROWS ? READING_KEYS : end - first;
+  for (size_t key = first; key < end; key += step) {
+    size_t stop = end - key < step ? end : key + step;
+    value_pass pass = {{key, stop}, key == first, stop == end};
+    for (size_t row = 0; row < (size_t)rows; row += (size_t)height) {
+      value_dims(s, &pass, sums, row, height, widest, kv);
     }
   }
 }

@@ -114,8 +114,7 @@ typedef struct csimd_attention_args {
 /// Floats of scratch that one attention call needs.
 size_t csimd_attention_scratch(size_t keys, size_t head_dim);
 
-/// Queries of one head that see every key, with keys and values in bf16, see
-/// pair_attention/pair_layout.h.
+/// Queries of one head, with keys and values in bf16, see pair_attention/pair_layout.h.
 typedef struct csimd_pair_attention_args {
   const float *q;     // [queries, q_stride]
   const uint16_t *k;  // csimd_pair_keys_size(keys, head_dim) values
@@ -123,10 +122,13 @@ typedef struct csimd_pair_attention_args {
   float *out;         // [queries, out_stride]; may be q
   float *scratch;     // csimd_pair_scratch(keys, head_dim) floats, 64-byte aligned
   size_t q_stride, out_stride;
-  size_t queries;   // ≥ 1
-  size_t keys;      // ≥ 1
-  size_t head_dim;  // 1 … 256
-  float scale;      // multiplies q · k
+  size_t queries;      // ≥ 1
+  size_t keys;         // ≥ 1
+  size_t first_query;  // position of query 0, where causal
+  size_t window;       // keys that a query sees at most, where causal; 0: no limit
+  size_t head_dim;     // 1 … 256
+  float scale;         // multiplies q · k
+  bool causal;
 } csimd_pair_attention_args;
 
 /// bf16 values of room that the keys, and the values, of one head need.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reference: attention in bf16 of queries that see every key, and the store that feeds it.
+// Reference: attention in bf16 of one head, and the store that feeds it.
 #include "../dispatch/infer_prototypes.h"
 #include "../internal/scalar_math.h"
 #include "pair_layout.h"
@@ -25,16 +25,19 @@ void csimd_pair_store__scalar(const float *k,
                               size_t first,
                               uint16_t *keys,
                               uint16_t *values) {
-  assert(first % CSIMD_PAIR_BLOCK == 0);
   size_t dims = csimd_pair_dims(head_dim) * 2, value_dims = csimd_pair_value_dims(head_dim);
-  for (size_t t = 0; t < csimd_pair_blocks(tokens) * CSIMD_PAIR_BLOCK; t++) {
+  // A last block that starts here is filled up with zeros.
+  size_t last = (first + tokens) / CSIMD_PAIR_BLOCK * CSIMD_PAIR_BLOCK;
+  size_t end = last < first ? first + tokens : csimd_pair_blocks(first + tokens) * CSIMD_PAIR_BLOCK;
+  for (size_t key = first; key < end; key++) {
+    size_t t = key - first;
     for (size_t d = 0; d < value_dims; d++) {
       bool exists = t < tokens && d < head_dim;
       if (d < dims) {
-        keys[csimd_pair_key_index(first + t, d, head_dim)] =
+        keys[csimd_pair_key_index(key, d, head_dim)] =
             exists ? csimd_to_bf16(k[t * stride + d]) : 0;
       }
-      values[csimd_pair_value_index(first + t, d, head_dim)] =
+      values[csimd_pair_value_index(key, d, head_dim)] =
           exists ? csimd_to_bf16(v[t * stride + d]) : 0;
     }
   }
@@ -52,11 +55,12 @@ static float rounded(float x) {
 static void attend(const csimd_pair_attention_args *args, size_t query) {
   const float *q = args->q + query * args->q_stride;
   float *out = args->out + query * args->out_stride;
-  size_t dims = args->head_dim, blocks = csimd_pair_blocks(args->keys);
+  size_t dims = args->head_dim;
+  csimd_pair_range keys = csimd_pair_visible(args, query);
   float *p = args->scratch;
 
   float maximum = -__builtin_inff();
-  for (size_t key = 0; key < args->keys; key++) {
+  for (size_t key = keys.first; key < keys.end; key++) {
     float score = 0;
     for (size_t d = 0; d < dims; d += 2) {
       const uint16_t *pair = args->k + csimd_pair_key_index(key, d, dims);
@@ -68,17 +72,19 @@ static void attend(const csimd_pair_attention_args *args, size_t query) {
   }
 
   float lanes[CSIMD_LANES] = {0};
-  for (size_t key = 0; key < blocks * CSIMD_PAIR_BLOCK; key++) {
-    p[key] = key < args->keys ? rounded(csimd_exp(p[key] - maximum)) : 0;
+  for (size_t key = keys.first; key < keys.end; key++) {
+    p[key] = rounded(csimd_exp(p[key] - maximum));
     lanes[key % CSIMD_LANES] = lanes[key % CSIMD_LANES] + p[key];
   }
   float sum = csimd_reduce(lanes);
 
   for (size_t d = 0; d < dims; d++) {
     float total = 0;
-    for (size_t key = 0; key < args->keys; key += 2) {
+    for (size_t key = keys.first / 2 * 2; key < keys.end; key += 2) {
       const uint16_t *pair = args->v + csimd_pair_value_index(key, d, dims);
-      total = add_pair(total, p[key], p[key + 1], pair[0], pair[1]);
+      bool low = key >= keys.first, high = key + 1 < keys.end;
+      total = add_pair(
+          total, low ? p[key] : 0, high ? p[key + 1] : 0, low ? pair[0] : 0, high ? pair[1] : 0);
     }
     out[d] = total / sum;
   }

@@ -12,7 +12,8 @@
 //   keys    [key / 16][dim / 2][key % 16][dim % 2]          a pair is two dims of one key
 //   values  [key / 2][dims rounded up to 16][key % 2]       a pair is two keys of one dim
 //
-// Missing dims and the missing keys of the last 16 are zeros, so no loop has a ragged end.
+// Missing dims are zeros, so that no loop over dims has a ragged end. Keys that a query does not
+// see never reach it, whatever they hold: their scores are replaced, and half a pair is masked.
 
 enum { CSIMD_PAIR_BLOCK = 16, CSIMD_PAIR_TILE = 12 };
 
@@ -29,6 +30,22 @@ static inline size_t csimd_pair_value_dims(size_t head_dim) {
 /// Blocks of 16 keys.
 static inline size_t csimd_pair_blocks(size_t keys) {
   return (keys + CSIMD_PAIR_BLOCK - 1) / CSIMD_PAIR_BLOCK;
+}
+
+/// Keys first … end - 1.
+typedef struct csimd_pair_range {
+  size_t first, end;
+} csimd_pair_range;
+
+/// The keys that query `query` of a call sees.
+static inline csimd_pair_range csimd_pair_visible(const csimd_pair_attention_args *args,
+                                                  size_t query) {
+  if (!args->causal) {
+    return (csimd_pair_range){0, args->keys};
+  }
+  size_t end = args->first_query + query + 1;
+  size_t first = args->window != 0 && end > args->window ? end - args->window : 0;
+  return (csimd_pair_range){first, end};
 }
 
 static inline size_t csimd_pair_key_index(size_t key, size_t dim, size_t head_dim) {
@@ -56,6 +73,7 @@ static inline size_t csimd_pair_score_stride(size_t keys) {
 /// The contract of a call.
 static inline void csimd_check_pairs(const csimd_pair_attention_args *args) {
   assert(args->queries > 0 && args->keys > 0 && args->head_dim > 0 && args->head_dim <= 256);
+  assert(!args->causal || args->first_query + args->queries <= args->keys);
   assert((uintptr_t)args->scratch % 64 == 0);
   (void)args;
 }

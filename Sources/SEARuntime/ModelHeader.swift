@@ -43,8 +43,9 @@ package struct ModelHeader: Sendable {
     }
   }
 
-  /// The type of cache that suits the weights: exact weights deserve exact keys and values.
+  /// The type of cache that suits the weights: exact weights deserve exact keys and values, others
+  /// what processors multiply fastest.
   package var defaultCacheType: CacheType {
-    plan.matrices.allSatisfy { $0.storage == .float32 } ? .float32 : .float16
+    plan.matrices.allSatisfy { $0.storage == .float32 } ? .float32 : .bfloat16
   }
 }

@@ -16,10 +16,14 @@ import Glibc
 
   private static let largePage = 2 << 20
 
-  /// Allocates `byteCount` zero bytes.
+  /// Allocates `byteCount` zero bytes; large memory takes room as it is touched.
   ///
+  /// - Parameters:
+  ///   - byteCount: size.
+  ///   - growsInSmallPages: what is touched of large memory takes pages of 4 KiB, not of 2 MiB, until
+  ///     `makeHuge` says otherwise.
   /// - Throws: `FileError.outOfMemory`.
-  package init(byteCount: Int) throws(FileError) {
+  package init(byteCount: Int, growsInSmallPages: Bool = false) throws(FileError) {
     precondition(byteCount >= 0, "negative size \(byteCount)")
     self.byteCount = byteCount
     guard byteCount >= Self.largePage else {
@@ -48,7 +52,29 @@ import Glibc
     if size - skip - used > 0 { unsafe munmap(mapped + skip + used, size - skip - used) }
     unsafe base = mapped + skip
     mappedBytes = used
-    unsafe madvise(base, used, MADV_HUGEPAGE)
+    unsafe madvise(base, used, growsInSmallPages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE)
+  }
+
+  /// Lays what is there of large memory, and what will be touched, into pages of 2 MiB where the system
+  /// has them.
+  package func makeHuge() {
+    guard mappedBytes > 0 else { return }
+    // Collapsing: Linux 6.1 and later; older ones do it in their own time.
+    let collapse: Int32 = 25
+    unsafe madvise(base, mappedBytes, MADV_HUGEPAGE)
+    unsafe madvise(base, mappedBytes, collapse)
+  }
+
+  /// Bytes of large memory that take room now; small memory takes all of its own.
+  package var residentBytes: Int {
+    guard mappedBytes > 0 else { return byteCount }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    var pages = [UInt8](repeating: 0, count: (mappedBytes + page - 1) / page)
+    let code = unsafe pages.withUnsafeMutableBufferPointer { flags in
+      unsafe mincore(base, mappedBytes, flags.baseAddress)
+    }
+    guard code == 0 else { return byteCount }
+    return pages.count { $0 & 1 != 0 } * page
   }
 
   deinit {

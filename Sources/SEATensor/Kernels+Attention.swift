@@ -4,9 +4,9 @@
 internal import CSIMD
 
 extension Kernels {
-  /// Floats of scratch that one attention call needs.
+  /// Floats of scratch that one attention call needs, whatever the type of the store.
   package static func attentionScratch(keys: Int, headDim: Int) -> Int {
-    csimd_attention_scratch(keys, headDim)
+    max(csimd_attention_scratch(keys, headDim), csimd_pair_scratch(keys, headDim))
   }
 
   /// Stores rows of keys and values of KV head `head` at positions `first…`.
@@ -16,7 +16,8 @@ extension Kernels {
   ///   - values: `[tokens, headDim]`, with the stride of `keys`.
   ///   - head: KV head that is written.
   ///   - first: position of row 0.
-  ///   - store: where they go.
+  ///   - store: where they go; the block of 16 positions that row 0 lies in must be written by nobody
+  ///     else meanwhile, nor the last one.
   package func store(
     keys: MatrixView<Float>,
     values: MatrixView<Float>,
@@ -31,6 +32,18 @@ extension Kernels {
       "rows do not fit the store"
     )
     guard keys.rows > 0 else { return }
+    guard store.type != .bfloat16 else {
+      return unsafe table.pointee.pair_store(
+        keys.base,
+        values.base,
+        keys.stride,
+        keys.rows,
+        store.headDim,
+        first,
+        store.keys(of: head).assumingMemoryBound(to: UInt16.self),
+        store.values(of: head).assumingMemoryBound(to: UInt16.self)
+      )
+    }
     unsafe table.pointee.kv_store(
       keys.base,
       values.base,
@@ -96,6 +109,25 @@ extension Kernels {
         "queries stand past the keys"
       )
       (first, window, isCausal) = (position, limit, true)
+    }
+    guard store.type != .bfloat16 else {
+      var arguments = unsafe csimd_pair_attention_args(
+        q: q.base,
+        k: store.keys(of: head).assumingMemoryBound(to: UInt16.self),
+        v: store.values(of: head).assumingMemoryBound(to: UInt16.self),
+        out: out.base,
+        scratch: scratch.base,
+        q_stride: q.stride,
+        out_stride: out.stride,
+        queries: q.rows,
+        keys: keys,
+        first_query: first,
+        window: window,
+        head_dim: store.headDim,
+        scale: scale,
+        causal: isCausal
+      )
+      return unsafe table.pointee.pair_attention(&arguments)
     }
     var arguments = unsafe csimd_attention_args(
       q: q.base,

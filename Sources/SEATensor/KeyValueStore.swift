@@ -7,6 +7,8 @@ internal import CSIMD
 package enum CacheType: String, Sendable, CaseIterable {
   case float32 = "f32"
   case float16 = "f16"
+  /// In pairs that are multiplied together; queries and exponentials are rounded to bf16 too.
+  case bfloat16 = "bf16"
   /// Codes with one scale for each head and position.
   case int8
 
@@ -14,7 +16,7 @@ package enum CacheType: String, Sendable, CaseIterable {
   package var size: Int {
     switch self {
     case .float32: 4
-    case .float16: 2
+    case .float16, .bfloat16: 2
     case .int8: 1
     }
   }
@@ -26,6 +28,7 @@ package enum CacheType: String, Sendable, CaseIterable {
     switch self {
     case .float32: .f32
     case .float16: .f16
+    case .bfloat16: .bf16
     case .int8: .i8
     }
   }
@@ -35,6 +38,7 @@ package enum CacheType: String, Sendable, CaseIterable {
 ///
 /// Keys lie in blocks of 16 positions, `[position / 16][dim][position % 16]`, values as
 /// `[position][dim]`, head after head; the scales of scaled types, `[head][position]`, follow both.
+/// bf16 lies as `CSIMD/pair_attention/pair_layout.h` draws it.
 @safe package struct KeyValueStore: Sendable {
   /// KV heads.
   package let heads: Int
@@ -53,8 +57,10 @@ package enum CacheType: String, Sendable, CaseIterable {
 
   /// Bytes that a store needs.
   package static func byteCount(heads: Int, headDim: Int, capacity: Int, type: CacheType) -> Int {
-    let rows = heads * ((capacity + block - 1) / block * block)
-    return 2 * (aligned(rows * headDim * type.size) + scaleBytes(rows, type))
+    let positions = (capacity + block - 1) / block * block
+    let (keys, values) = headBytes(headDim, positions, type)
+    return aligned(heads * keys) + aligned(heads * values)
+      + 2 * scaleBytes(heads * positions, type)
   }
 
   /// A store inside `buffer` from byte `offset`, a multiple of 64.
@@ -82,15 +88,36 @@ package enum CacheType: String, Sendable, CaseIterable {
     type.isScaled ? aligned(rows * MemoryLayout<Float>.size) : 0
   }
 
-  private var headBytes: Int { headDim * capacity * type.size }
-  private var sideBytes: Int { Self.aligned(heads * headBytes) }
+  /// Bytes of the keys, and of the values, of one head.
+  private static func headBytes(
+    _ headDim: Int,
+    _ capacity: Int,
+    _ type: CacheType
+  ) -> (keys: Int, values: Int) {
+    guard type == .bfloat16 else {
+      let bytes = headDim * capacity * type.size
+      return (bytes, bytes)
+    }
+    return (
+      csimd_pair_keys_size(capacity, headDim) * type.size,
+      csimd_pair_values_size(capacity, headDim) * type.size
+    )
+  }
+
+  private var headBytes: (keys: Int, values: Int) { Self.headBytes(headDim, capacity, type) }
+
+  private var sideBytes: Int {
+    let (keys, values) = headBytes
+    return Self.aligned(heads * keys) + Self.aligned(heads * values)
+  }
 
   @unsafe func keys(of head: Int) -> UnsafeMutableRawPointer {
-    unsafe buffer.base + offset + head * headBytes
+    unsafe buffer.base + offset + head * headBytes.keys
   }
 
   @unsafe func values(of head: Int) -> UnsafeMutableRawPointer {
-    unsafe buffer.base + offset + sideBytes + head * headBytes
+    let (keys, values) = headBytes
+    return unsafe buffer.base + offset + Self.aligned(heads * keys) + head * values
   }
 
   @unsafe func keyScales(of head: Int) -> UnsafeMutablePointer<Float>? {
@@ -103,7 +130,7 @@ package enum CacheType: String, Sendable, CaseIterable {
 
   @unsafe private func scales(side: Int, _ head: Int) -> UnsafeMutablePointer<Float>? {
     guard type.isScaled else { return nil }
-    let start = offset + 2 * sideBytes + side * Self.scaleBytes(heads * capacity, type)
+    let start = offset + sideBytes + side * Self.scaleBytes(heads * capacity, type)
     return unsafe (buffer.base + start).assumingMemoryBound(to: Float.self) + head * capacity
   }
 }

@@ -77,6 +77,8 @@ import Glibc
       if let hint = unsafe hint { unsafe munmap(hint, size) }
       throw .from(path: path, operation: "map", code: code)
     }
+    // What is not cached yet is then read 2 MiB at a time, into pages that are mapped as such.
+    if unsafe hint != nil { unsafe madvise(address, size, MADV_HUGEPAGE) }
     return unsafe address
   }
 

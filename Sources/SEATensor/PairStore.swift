@@ -142,8 +142,11 @@ extension Kernels {
       out_stride: out.stride,
       queries: q.rows,
       keys: keys,
+      first_query: 0,
+      window: 0,
       head_dim: store.headDim,
-      scale: scale
+      scale: scale,
+      causal: false
     )
     unsafe table.pointee.pair_attention(&arguments)
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention in bf16 of one head over keys that every query sees.
+// Attention in bf16 of one head.
 
 import CSIMD
 import Glibc
@@ -94,8 +94,11 @@ import Testing
       out_stride: width,
       queries: rows.count,
       keys: count,
+      first_query: 0,
+      window: 0,
       head_dim: dim,
-      scale: Float(1 / Double(dim).squareRoot())
+      scale: Float(1 / Double(dim).squareRoot()),
+      causal: false
     )
     withExtendedLifetime((q, keys, values)) {
       kernels.table.pointee.pair_attention(&arguments)
@@ -128,6 +131,77 @@ import Testing
     for query in 0..<shape.queries {
       let alone = Self.attend(p, kernels, queries: query..<query + 1, piece: 16)
       expectSameBits(alone, Array(whole[query * shape.dim..<(query + 1) * shape.dim]), "\(query)")
+    }
+  }
+
+  /// Stores and attends to the positions from `first` on, after those that `cache` holds.
+  private static func advance(
+    _ p: Problem,
+    _ rows: Range<Int>,
+    window: Int,
+    _ cache: inout (keys: [UInt16], values: [UInt16]),
+    _ kernels: Kernels
+  ) -> [Float] {
+    let dim = p.shape.dim
+    let range = rows.lowerBound * dim..<rows.upperBound * dim
+    let (k, v) = (kernels.guarded(Array(p.k[range])), kernels.guarded(Array(p.v[range])))
+    let (keys, values) = (kernels.guarded(cache.keys), kernels.guarded(cache.values))
+    kernels.table.pointee.pair_store(
+      k.pointer,
+      v.pointer,
+      dim,
+      rows.count,
+      dim,
+      rows.lowerBound,
+      keys.pointer,
+      values.pointer
+    )
+    let q = kernels.guarded(Array(p.q[range]))
+    let out = kernels.guarded(Kernels.rows(rows.count, stride: dim, width: dim))
+    let room = csimd_pair_scratch(rows.upperBound, dim)
+    let scratch = kernels.guarded([Float](repeating: .nan, count: room))
+    var arguments = csimd_pair_attention_args(
+      q: q.pointer,
+      k: keys.pointer,
+      v: values.pointer,
+      out: out.pointer,
+      scratch: scratch.pointer,
+      q_stride: dim,
+      out_stride: dim,
+      queries: rows.count,
+      keys: rows.upperBound,
+      first_query: rows.lowerBound,
+      window: window,
+      head_dim: dim,
+      scale: Float(1 / Double(dim).squareRoot()),
+      causal: true
+    )
+    withExtendedLifetime(q) { kernels.table.pointee.pair_attention(&arguments) }
+    #expect(scratch.isIntactOutside)
+    cache = (kernels.finish(keys), kernels.finish(values))
+    return kernels.finish(out)
+  }
+
+  @Test(arguments: Level.allCases, [1, 5, 16, 23])
+  func promptsInChunksGiveTheSameBits(_ level: Level, _ chunk: Int) throws {
+    let kernels = try level.kernels()
+    let tokens = 53
+    for (dim, window) in [(72, 0), (33, 0), (64, 20), (16, 7)] {
+      let p = Self.problem(Shape(queries: tokens, keys: tokens, dim: dim))
+      // What was not stored is NaN.
+      let empty = (
+        keys: [UInt16](repeating: 0x7fff, count: csimd_pair_keys_size(tokens, dim)),
+        values: [UInt16](repeating: 0x7fff, count: csimd_pair_values_size(tokens, dim))
+      )
+      var (cache, pieces) = (empty, [Float]())
+      let whole = Self.advance(p, 0..<tokens, window: window, &cache, kernels)
+      cache = empty
+      for first in stride(from: 0, to: tokens, by: chunk) {
+        let rows = first..<min(first + chunk, tokens)
+        pieces += Self.advance(p, rows, window: window, &cache, kernels)
+      }
+      expectSameBits(pieces, whole, "dim \(dim), window \(window)")
+      #expect(whole.allSatisfy { !$0.isNaN })
     }
   }
 

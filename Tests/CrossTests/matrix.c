@@ -260,6 +260,7 @@ static void test_level(csimd_isa isa) {
   test_attention();
   test_store();
   test_pairs();
+  test_causal_pairs();
   test_norms();
   test_activations();
   test_rotary();

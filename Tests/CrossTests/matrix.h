@@ -72,6 +72,7 @@ void test_conversions(void);
 void test_attention(void);
 void test_store(void);
 void test_pairs(void);
+void test_causal_pairs(void);
 void test_norms(void);
 void test_activations(void);
 void test_rotary(void);

@@ -273,4 +273,28 @@ import Testing
     try context.prefill(PromptEmbedding([.tokens([3, 4])]))
     #expect(bits(context.logits.array()) == first)
   }
+
+  @Test(arguments: CacheType.allCases)
+  func shortConversationsInLongContextsStaySmall(type: CacheType) throws {
+    let fixture = try ModelFixture(policy: .int8(group: 32)) {
+      $0.language?.maxPositions = 1 << 22
+    }
+    let language = try #require(try fixture.open().description.language)
+    let position = KVCache.byteCount(language, capacity: 1 << 16, type: type) >> 16
+    // Room for 256 MB of keys and values; a conversation of a few hundred positions.
+    let capacity = (256 << 20) / position
+    let cache = try KVCache(language, capacity: capacity, type: type)
+    let rows = try MatrixView<Float>(rows: 300, columns: language.headDim)
+    rows.fill(0.5)
+    let kernels = try Kernels(.best)
+    for store in cache.stores {
+      for head in 0..<language.kvHeads {
+        kernels.store(keys: rows, values: rows, head: head, first: 0, in: store)
+      }
+    }
+    // Every head begins a page of keys, of values and of scales of its own.
+    let ragged = language.blocks * language.kvHeads * 8 * 4096
+    #expect(cache.residentBytes >= 300 * position)
+    #expect(cache.residentBytes <= 300 * position + ragged)
+  }
 }

@@ -117,10 +117,7 @@ package struct BlockRegions: Sendable {
     cosines = plan.reserve(count: angles)
     sines = plan.reserve(count: angles)
     let headDim = shape.attention.headDim
-    let width = max(
-      Kernels.attentionScratch(keys: keys, headDim: headDim),
-      shape.attention.isCausal ? 0 : Kernels.pairScratch(keys: keys, headDim: headDim)
-    )
+    let width = Kernels.attentionScratch(keys: keys, headDim: headDim)
     scoreWidth = (width + 15) / 16 * 16
     scores = plan.reserve(count: scoreWidth * threads)
   }

@@ -127,7 +127,8 @@ extension Execution {
   }
 }
 
-/// Rotates and stores keys and values: a piece is a block of tokens of one KV head.
+/// Rotates and stores keys and values: a piece is a block of positions of one KV head, at multiples of
+/// 64, so that no two write to the same block of a store.
 private struct StoreWork: ParallelWork {
   static let kind = WorkKind.storing
 
@@ -141,13 +142,15 @@ private struct StoreWork: ParallelWork {
 
   static let tokens = 64
 
-  var blocks: Int { (keys.rows + Self.tokens - 1) / Self.tokens }
+  private var firstBlock: Int { first / Self.tokens }
+  var blocks: Int { (first + keys.rows + Self.tokens - 1) / Self.tokens - firstBlock }
   var pieces: Int { blocks * shape.kvHeads }
 
   func run(piece: Int, worker: Int) {
     let head = piece / blocks
-    let start = piece % blocks * Self.tokens
-    let rows = start..<min(start + Self.tokens, keys.rows)
+    let position = (firstBlock + piece % blocks) * Self.tokens
+    let start = max(position - first, 0)
+    let rows = start..<min(position + Self.tokens - first, keys.rows)
     let columns = head * shape.headDim..<(head + 1) * shape.headDim
     let k = keys.rows(rows).columns(columns)
     if let angles {
