@@ -67,6 +67,9 @@ import Testing
     let statistics = try seaSucceeds("label", "stats", file, "--svg", world.folder / "s.svg").text
     #expect(statistics.contains("pictures          12"))
     #expect(String(decoding: try contents(world.folder / "s.svg"), as: UTF8.self).hasPrefix("<svg"))
+    try seaSucceeds("label", "stats", file, "--png", world.folder / "s.png")
+    #expect(try contents(world.folder / "s.png").starts(with: [0x89, 0x50, 0x4e, 0x47]))
+    expectRefusal(try sea("label", "stats", file, "--png", file), 64, "--png")
     let counted = try seaSucceeds("label", "stats", file, "--json").text
     #expect(counted.contains(#""schema":"sea.label.stats/1""#))
     expectRefusal(try sea("label", "show", file, "--image", "nobody"), 66, "nobody")
