@@ -127,6 +127,24 @@ import Testing
     #expect(try world.run("a.labels", "--resume").status == 0)
   }
 
+  @Test func surgeryOfFeaturesStandsInTheHeader() throws {
+    let world = try World(images: 3)
+    #expect(try world.run("a.labels", "--feature", "surgery").status == 0)
+    let outcome = try world.run("b.labels", "--feature", "surgery", "--feature-surgery", "--json")
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(!outcome.text.contains("share_of_words_below_zero"))
+    let header = try seaSucceeds("label", "show", world.folder / "b.labels").text
+    #expect(header.contains(#""removes_redundancy":true"#) && header.contains("sign: pos"))
+    let plain = try seaSucceeds("label", "show", world.folder / "a.labels", "--image", "i0").text
+    let other = try seaSucceeds("label", "show", world.folder / "b.labels", "--image", "i0").text
+    #expect(plain != other)
+    expectRefusal(
+      try world.run("b.labels", "--feature", "surgery", "--resume"),
+      64,
+      "feature"
+    )
+  }
+
   @Test func shardsMergeToOneFile() throws {
     let world = try World(images: 11)
     #expect(try world.run("whole.labels", "--presample", "2", "--seed", "5").status == 0)
@@ -190,6 +208,7 @@ import Testing
     expectRefusal(try world.run("a.labels", "--seed", "3"), 64, "--presample")
     expectRefusal(try world.run("a.labels", "--drop-ffn"), 64, "maskclip")
     expectRefusal(try world.run("a.labels", "--feature", "map_value"), 65, "map_value")
+    expectRefusal(try world.run("a.labels", "--feature-surgery"), 64, "--feature surgery")
     expectRefusal(
       try Command(arguments: world.arguments + ["-o", world.folder.path]).run(),
       64,

@@ -64,6 +64,28 @@ package final class PatchEncoder {
     try points.scaleToUnitLength(what: "a patch")
     return points
   }
+
+  /// The patches of a picture file, and the picture itself by its class token.
+  ///
+  /// - Returns: `[patches, joint]` and `[1, joint]`, each row of length 1.
+  /// - Throws: as for the patches alone.
+  package func directionsAndPicture(
+    of bytes: ByteView,
+    name: String
+  ) throws -> (patches: MatrixView<Float>, picture: MatrixView<Float>) {
+    let image = try ImageFile.decode(bytes: bytes, name: name)
+    let picture = try MatrixView<Float>(rows: 1, columns: vision.encoder.jointWidth ?? 0)
+    let points = try vision.points(
+      recipe.run(image).values,
+      as: form,
+      picture: picture,
+      scratch: scratch,
+      on: execution
+    )
+    try points.scaleToUnitLength(what: "a patch")
+    try picture.scaleToUnitLength(what: "the picture")
+    return (points, picture)
+  }
 }
 
 extension MatrixView<Float> {
