@@ -106,7 +106,8 @@ package struct RecallPage {
     p .correct { color: #0a7d3a; }
     main { display: flex; flex-wrap: wrap; gap: 24px; }
     section { flex: 1 1 560px; max-width: 1100px; }
-    .map { display: grid; grid-template-columns: repeat(var(--columns), 1fr);
+    .map { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr));
+      grid-template-rows: repeat(var(--rows), minmax(0, 1fr));
       aspect-ratio: var(--columns) / var(--rows); background-size: 100% 100%;
       container-type: inline-size; border-radius: 4px; }
     .map > * { position: relative; box-shadow: inset 0 0 0 .5px #fff4; min-width: 0; min-height: 0; }
