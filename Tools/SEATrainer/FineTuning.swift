@@ -144,7 +144,7 @@ public struct FineTuning {
       dataset,
       images: imageFolder,
       tokenizer: SampleTokenizer(tokenizer, template: template),
-      pictures: try pictures(model, identity, folder),
+      pictures: try pictures(model, identity, folder, on: pool),
       labels: nil,
       targets: nil,
       model: parts.description,
@@ -230,7 +230,8 @@ public struct FineTuning {
   private func pictures(
     _ model: TrainableModel,
     _ identity: RunIdentity,
-    _ folder: RunFolder
+    _ folder: RunFolder,
+    on pool: WorkerPool
   ) throws -> (any PictureSource)? {
     guard let encoder = parts.description.encoder else { return nil }
     guard let recipe = parts.description.recipe else {
@@ -245,6 +246,7 @@ public struct FineTuning {
       identity: "\(identity["model"] ?? "") bf16 \(identity["isa"] ?? "")",
       folder: folder.file("features"),
       storage: .float16,
+      on: pool,
       encode: { try model.features(of: $0) }
     )
   }
