@@ -7,6 +7,7 @@ import SEAEvaluator
 import SEAFormat
 import SEAImage
 import SEALabels
+import SEAModel
 import SEARuntime
 import SEATensor
 import SEAText

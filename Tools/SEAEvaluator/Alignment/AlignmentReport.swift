@@ -39,7 +39,7 @@ package struct AlignmentReport: Sendable {
   ///
   /// - Parameters:
   ///   - map: its words, `wide` a token.
-  ///   - distances: of each token to the nearest word.
+  ///   - found: distance of each token to the nearest word.
   ///   - meanNorm: mean length of the tokens.
   ///   - captionScore: nil without a caption.
   package mutating func add(
