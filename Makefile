@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup libraries formatter build test check format lint architecture compile \
-  kernels cross sanitize address thread demo demo-model unsafe sizes clean
+  kernels cross sanitize address thread demo demo-model experiment unsafe sizes clean
 
 # Every import must be a declared dependency: the floors of the house are kept by the build.
 BUILD := swift build -c release --explicit-target-dependency-import-check error
@@ -75,6 +75,9 @@ demo: build ## Ask the demo model about a picture
 
 demo-model: build ## Train the demo model again, from nothing; goes on where it was stopped
 	Tools/scripts/demo_model.sh .build/demo-model $(DEMO_MODEL)
+
+experiment: build ## SEA against no SEA, from what demo-model leaves; goes on where it was stopped
+	Tools/scripts/experiment.py --base .build/demo-model --out .build/experiment
 
 unsafe: ## Count the uses of `unsafe` by file
 	@git grep -cwE 'unsafe' -- 'Sources/*.swift' 'Tools/*.swift' | sort -t: -k2 -rn

@@ -176,8 +176,8 @@ import Testing
     #expect(Array(masks.patch(1, of: "b.png").words) == [4])
     #expect(masks.knows("b.png") && !masks.knows("c.png"))
     var shown = PatchWords()
-    masks.add("a.png", groundWeight: 0.5, to: &shown)
-    masks.add("c.png", groundWeight: 0.5, to: &shown)
+    masks.add("a.png", groundWeight: 0.5, markWeight: 3, to: &shown)
+    masks.add("c.png", groundWeight: 0.5, markWeight: 3, to: &shown)
     #expect(shown.count == 8 && shown.total == 2 + 4 + 0.5)
   }
 

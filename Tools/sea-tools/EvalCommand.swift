@@ -17,11 +17,17 @@ struct EvalCommand: SEACommand {
       Tasks: \(BenchmarkTask.allCases.map(\.rawValue).joined(separator: ", ")). \
       'sea eval score TASK --answers FILE' scores answers that are there already. --data is a folder \
       with the files' published names, or the question file. Answers are lines of JSON as LLaVA's \
-      scripts write them; an interrupted run is continued by --resume.
+      scripts write them; an interrupted run is continued by --resume. 'sea eval alignment MODEL' \
+      measures how near visual tokens are to words: --data names records with captions.
       """
   )
 
-  @Argument(help: ArgumentHelp("The benchmark, or the word score before it.", valueName: "task"))
+  @Argument(
+    help: ArgumentHelp(
+      "The benchmark, or the word score before it, or alignment and a model file.",
+      valueName: "task"
+    )
+  )
   var words: [String]
 
   @Option(help: ArgumentHelp("The model file.", valueName: "file"), transform: Checked.text)
@@ -122,10 +128,13 @@ struct EvalCommand: SEACommand {
   @Flag(help: "Put MMLU's questions as a conversation instead of plain text.")
   var chat = false
 
+  @OptionGroup(title: "Alignment") var alignment: EvalAlignmentArguments
   @OptionGroup(title: "Machine") var compute: ComputeOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   private var isScoring: Bool { words.first == "score" }
+
+  private var isAlignment: Bool { words.first == EvalAlignment.task }
 
   private var task: BenchmarkTask? {
     let names = isScoring ? words.dropFirst() : words[...]
@@ -133,6 +142,10 @@ struct EvalCommand: SEACommand {
   }
 
   func validate() throws {
+    guard !isAlignment else { return try validateAlignment() }
+    guard !alignment.isGiven else {
+      throw ValidationError("--words, --labels and --masks belong to the task alignment")
+    }
     guard task != nil else {
       let names = BenchmarkTask.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("expected one task of \(names), or score before it")
@@ -157,7 +170,32 @@ struct EvalCommand: SEACommand {
     }
   }
 
+  private func validateAlignment() throws {
+    guard words.count == (model == nil ? 2 : 1), images != nil else {
+      throw ValidationError("alignment needs a model file, --data and --images")
+    }
+    let given: [(name: String, isGiven: Bool)] = [
+      ("--annotations", annotations != nil), ("-o", path != nil), ("--answers", answers != nil),
+      ("--resume", resume), ("--compare", compare != nil), ("--chart", chart != nil),
+      ("--submission", submission != nil), ("--max-tokens", maxTokens != nil),
+      ("--context", context != nil), ("--template", template != nil), ("--chat", chat),
+    ]
+    if let first = given.first(where: \.isGiven) {
+      throw ValidationError("\(first.name) does not belong to alignment")
+    }
+  }
+
   func run(_ console: Console) throws {
+    if isAlignment, let path = model ?? words.last, let images {
+      return try EvalAlignment(
+        model: path,
+        data: data,
+        images: images,
+        arguments: alignment,
+        limit: limit,
+        execution: Execution(kernels: compute.kernels(), threads: compute.threadCount)
+      ).run(console)
+    }
     guard let task else { return }
     let benchmark = try task.open(BenchmarkFiles(data: data, truth: annotations), limit: limit)
     let source = answers ?? path ?? ""

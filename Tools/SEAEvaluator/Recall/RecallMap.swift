@@ -5,7 +5,7 @@ package import SEAFormat
 package import SEAImage
 internal import SEAModel
 package import SEARuntime
-internal import SEATensor
+package import SEATensor
 
 /// What each visual token of a picture means to a language model, cell by cell.
 package struct RecallMap: Sendable {
@@ -144,6 +144,7 @@ extension RecallMap {
   ///   - truth: what is known of the picture.
   ///   - title: what the map is called.
   ///   - execution: kernels and threads.
+  ///   - visual: the picture's visual tokens where they are there already.
   ///   - progress: words done of all; may throw to stop.
   /// - Throws: `RuntimeError`, `ImageError`, or what `progress` throws.
   package init(
@@ -154,6 +155,7 @@ extension RecallMap {
     truth: PatchTruth?,
     title: String,
     on execution: Execution,
+    visual: MatrixView<Float>? = nil,
     progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws {
     let size = ImageSize(height: image.height, width: image.width)
@@ -168,8 +170,13 @@ extension RecallMap {
       recipe: recipe,
       picture: size
     )
-    let features = try model.encode(model.pixels(of: image).values, on: execution)
-    let tokens = try adapter.run(features, of: size, on: execution)
+    let tokens =
+      try visual
+      ?? adapter.run(
+        model.encode(model.pixels(of: image).values, on: execution),
+        of: size,
+        on: execution
+      )
     let recall = WordRecall(words, in: language.table, count: count, on: execution)
     let found = try recall.find(tokens, progress: progress)
     let cells = places.tokens.enumerated().map { index, token -> Cell in

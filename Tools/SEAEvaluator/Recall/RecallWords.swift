@@ -93,13 +93,43 @@ package struct RecallWords: Sendable {
   ) throws(RuntimeError) {
     for (row, word) in words.enumerated() {
       let target = rows.rows(row..<row + 1)
-      let range = (word == 0 ? 0 : ends[word - 1])..<ends[word]
-      for (index, id) in tokens[range].enumerated() {
-        try table.look(up: id, into: index == 0 ? target : part, with: kernels)
-        if index > 0 { kernels.add(part, to: target) }
-      }
+      _ = try sum(word, from: table, into: target, part: part, with: kernels)
       target.scaleToUnitLength(with: kernels)
     }
+  }
+
+  /// Writes the means of the words' rows as the table holds them, without a scale on its outputs.
+  ///
+  /// - Throws: what looking up rows throws.
+  /// - Source: reference.md J.4.
+  func fill(
+    means words: Range<Int>,
+    from table: EmbeddingTable,
+    into rows: MatrixView<Float>,
+    part: MatrixView<Float>,
+    with kernels: Kernels
+  ) throws(RuntimeError) {
+    for (row, word) in words.enumerated() {
+      let target = rows.rows(row..<row + 1)
+      let count = try sum(word, from: table, into: target, part: part, with: kernels)
+      kernels.scale(target, by: 1 / (Float(count) * table.scale))
+    }
+  }
+
+  /// The sum of a word's rows; returns their number.
+  private func sum(
+    _ word: Int,
+    from table: EmbeddingTable,
+    into target: MatrixView<Float>,
+    part: MatrixView<Float>,
+    with kernels: Kernels
+  ) throws(RuntimeError) -> Int {
+    let range = (word == 0 ? 0 : ends[word - 1])..<ends[word]
+    for (index, id) in tokens[range].enumerated() {
+      try table.look(up: id, into: index == 0 ? target : part, with: kernels)
+      if index > 0 { kernels.add(part, to: target) }
+    }
+    return range.count
   }
 }
 

@@ -112,6 +112,7 @@ package final class ContrastiveData {
         masks?.add(
           entry.sample.image ?? "",
           groundWeight: Float(options.groundWeight),
+          markWeight: Float(options.markWeight),
           to: &shown
         )
       }

@@ -29,6 +29,8 @@ package struct ContrastiveOptions: Sendable {
   package var denseWeight = 1.0
   /// How much a patch of mere ground counts beside one that shows a thing.
   package var groundWeight = 0.2
+  /// How much a patch with a mark (a digit) counts: few patches have one.
+  package var markWeight = 1.0
   /// Words of the list that are set against the patches of a step.
   package var distractors = 128
   package var seed: UInt64 = 0

@@ -25,6 +25,7 @@ package struct PatchMasks: Sendable {
   private var ends: [Int] = []
   private var shown: [UInt16] = []
   private var isGround: [Bool] = []
+  private var isMarked: [Bool] = []
 
   /// Most words of a file: an index has two bytes.
   private static let maxWords = 65_535
@@ -121,6 +122,7 @@ package struct PatchMasks: Sendable {
     }
     var lists: [[UInt16]] = []
     var grounds: [Bool] = []
+    var marked = [Bool](repeating: false, count: count)
     for patch in patches {
       guard let indices = patch.array?.map(\.int) else { throw Problem(text: "patches: no list") }
       var own: [UInt16] = []
@@ -143,6 +145,7 @@ package struct PatchMasks: Sendable {
         }
         if !lists[patch].contains(number) { lists[patch].append(number) }
         grounds[patch] = false
+        marked[patch] = true
       }
     }
     for list in lists {
@@ -150,6 +153,7 @@ package struct PatchMasks: Sendable {
       ends.append(shown.count)
     }
     isGround += grounds
+    isMarked += marked
   }
 
   private mutating func number(of word: String, group: String) throws -> UInt16 {
@@ -181,10 +185,26 @@ package struct PatchMasks: Sendable {
   }
 
   /// Adds every patch of a picture; an unknown one has no words.
-  package func add(_ image: String, groundWeight: Float, to patches: inout PatchWords) {
+  ///
+  /// - Parameters:
+  ///   - image: the picture.
+  ///   - groundWeight: what a patch of mere ground counts.
+  ///   - markWeight: what a patch with a mark counts; others count 1.
+  ///   - patches: where they are added.
+  package func add(
+    _ image: String,
+    groundWeight: Float,
+    markWeight: Float,
+    to patches: inout PatchWords
+  ) {
+    let first = (places[image] ?? 0) * grid * grid
     for index in 0..<grid * grid {
       let patch = patch(index, of: image)
-      patches.add(patch.words.lazy.map { Int32($0) }, weight: patch.isGround ? groundWeight : 1)
+      let isMarked = knows(image) && isMarked[first + index]
+      patches.add(
+        patch.words.lazy.map { Int32($0) },
+        weight: isMarked ? markWeight : patch.isGround ? groundWeight : 1
+      )
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The float layers as the model of stage 1.
 
+internal import SEALabels
 package import SEALayers
 package import SEATensor
 
@@ -62,5 +63,45 @@ package struct LayerAlignmentLoss: AlignmentLoss {
       dx: gradient
     )
     return (result.loss, result.temperatureGradient)
+  }
+}
+
+extension TrainableModel {
+  /// A hash of the encoder's values as they are held; nil where it is none of the parameters.
+  ///
+  /// Features depend on it alone, so runs with other adapters and language models share theirs.
+  package var encoderFingerprint: String? {
+    let own = parameters.all.filter { ModelSection(name: $0.name) == .encoder }
+    guard !own.isEmpty else { return nil }
+    var digest = Digest()
+    for parameter in own {
+      digest.update("\(parameter.name) \(parameter.rows) \(parameter.columns)\n")
+      switch parameter.values {
+      case .float32(let values): Self.update(&digest, values, bits: \.bitPattern)
+      case .bfloat16(let values): Self.update(&digest, values, bits: \.self)
+      case .int8: return nil
+      }
+    }
+    return digest.hexadecimal
+  }
+
+  private static func update<Element: BitwiseCopyable, Bits: FixedWidthInteger>(
+    _ digest: inout Digest,
+    _ values: MatrixView<Element>,
+    bits: (Element) -> Bits
+  ) {
+    var bytes: [UInt8] = []
+    for row in 0..<values.rows {
+      bytes.removeAll(keepingCapacity: true)
+      values.withRow(row) { line in
+        for index in 0..<line.count {
+          let value = bits(line[index])
+          for shift in stride(from: 0, to: Bits.bitWidth, by: 8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> Bits(shift)))
+          }
+        }
+      }
+      digest.update(bytes)
+    }
   }
 }

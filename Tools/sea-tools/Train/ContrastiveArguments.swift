@@ -221,6 +221,13 @@ struct MaskArguments: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
+    help: ArgumentHelp("Weight of patches that show a mark, as a digit.", valueName: "x"),
+    transform: Checked.number(0...1e4, expected: "a weight from 0 to 10000")
+  )
+  var markWeight = 1.0
+
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Word list; those of its words that no caption and no mask has are set against patches.",
       valueName: "file"

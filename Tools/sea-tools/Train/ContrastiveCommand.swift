@@ -51,6 +51,7 @@ struct ContrastiveCommand: SEACommand {
     options.captions = data.captions
     options.denseWeight = masks.masks == nil ? 0 : masks.denseWeight
     options.groundWeight = masks.groundWeight
+    options.markWeight = masks.markWeight
     options.distractors = masks.distractors
     options.seed = training.seed
     options.maxBadImages = data.maxBadImages

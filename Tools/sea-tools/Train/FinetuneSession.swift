@@ -284,7 +284,8 @@ struct FinetuneSession {
       recipe: recipe,
       encoder: encoder,
       identity: [
-        sources, tuning.frozen.rawValue, tuning.precision.rawValue, kernels.instructionSet.rawValue,
+        model.encoderFingerprint ?? sources, tuning.frozen.rawValue, tuning.precision.rawValue,
+        kernels.instructionSet.rawValue,
       ].joined(separator: " "),
       folder: command.data.cacheFolder(in: folder),
       storage: featureType,

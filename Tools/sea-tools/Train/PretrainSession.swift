@@ -181,8 +181,10 @@ struct PretrainSession {
     let features = try PictureFeatures(
       recipe: recipe,
       encoder: encoder,
-      identity: [sources, frozen.rawValue, precisionName, kernels.instructionSet.rawValue]
-        .joined(separator: " "),
+      identity: [
+        model.encoderFingerprint ?? sources, frozen.rawValue, precisionName,
+        kernels.instructionSet.rawValue,
+      ].joined(separator: " "),
       folder: command.data.cacheFolder(in: folder),
       storage: featureType,
       maxBytes: command.data.featureCacheSize ?? .max,
