@@ -43,9 +43,8 @@ package struct ModelHeader: Sendable {
     }
   }
 
-  /// The type of cache that suits the weights: exact weights deserve exact keys and values, others
-  /// what processors multiply fastest.
+  /// The type of cache that suits the weights: exact weights deserve exact keys and values.
   package var defaultCacheType: CacheType {
-    plan.matrices.allSatisfy { $0.storage == .float32 } ? .float32 : .bfloat16
+    plan.matrices.allSatisfy { $0.storage == .float32 } ? .float32 : .float16
   }
 }

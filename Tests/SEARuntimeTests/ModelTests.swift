@@ -17,7 +17,7 @@ import Testing
     #expect(model.encoder?.blocks.count == 3 && model.language?.blocks.count == 3)
     #expect(model.adapter?.adapter.widths == [72, 72, 72])
     #expect(model.tokenizer != nil)
-    #expect(model.defaultCacheType == .bfloat16)
+    #expect(model.defaultCacheType == .float16)
     #expect(try ModelFixture().open().defaultCacheType == .float32)
   }
 
