@@ -178,7 +178,7 @@ import Testing
     var shown = PatchWords()
     masks.add("a.png", groundWeight: 0.5, markWeight: 3, to: &shown)
     masks.add("c.png", groundWeight: 0.5, markWeight: 3, to: &shown)
-    #expect(shown.count == 8 && shown.total == 2 + 4 + 0.5)
+    #expect(shown.count == 8 && shown.total == 2 + 3 * 4 + 0.5)
   }
 
   @Test(arguments: [
