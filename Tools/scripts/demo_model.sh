@@ -14,6 +14,7 @@ work=${1:-$root/.build/demo-model}
 model=${2:-$root/Models/demo.sea}
 percent=${SEA_DEMO_PERCENT:-100}
 tools=${SEA_TOOLS:-$root/.build/release/sea-tools}
+threads=${SEA_DEMO_THREADS:-2}
 recipes=$root/Models/recipes/demo
 mkdir -p "$work"
 
@@ -37,12 +38,12 @@ train() {
   steps=$(scaled "$3")
   shift 3
   if [ -d "$out" ]; then resume=(--resume); fi
-  "$tools" train "$kind" --config "$recipe" --out "$out" --steps "$steps" "${resume[@]}" "$@"
+  "$tools" train "$kind" --threads "$threads" --config "$recipe" --out "$out" --steps "$steps" "${resume[@]}" "$@"
 }
 
 world() { "$tools" world -o "$work/$1" "${@:2}" $([ -d "$work/$1" ] && echo --resume); }
 
-ENCODER_STEPS=${SEA_DEMO_ENCODER_STEPS:-5000}
+ENCODER_STEPS=${SEA_DEMO_ENCODER_STEPS:-3000}
 LANGUAGE_STEPS=${SEA_DEMO_LANGUAGE_STEPS:-3000}
 STAGE1_STEPS=${SEA_DEMO_STAGE1_STEPS:-400}
 STAGE2_STEPS=${SEA_DEMO_STAGE2_STEPS:-3000}
