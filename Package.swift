@@ -114,7 +114,7 @@ let package = Package(
       name: "SEALabels",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer", "SEADataset", .product(name: "Crypto", package: "swift-crypto"),
+        "SEAQuantizer", "SEADataset", "SEADrawing", .product(name: "Crypto", package: "swift-crypto"),
       ],
       path: "Tools/SEALabels",
       swiftSettings: settings,

@@ -17,13 +17,13 @@ static void store(const csimd_infer_table *table,
                   const pair_case *c,
                   uint16_t *keys,
                   uint16_t *values) {
-  size_t stride = c->dims + SIDE_BY_SIDE;
+  size_t stride = c->dims + SIDE_BY_SIDE, count = (c->keys - 1) * stride + c->dims;
+  const float *k = place_copy(c->k, count * sizeof(float));
+  const float *v = place_copy(c->v, count * sizeof(float));
   for (size_t first = 0; first < c->keys; first += c->piece) {
-    size_t tokens = c->keys - first < c->piece ? c->keys - first : c->piece;
-    size_t count = (tokens - 1) * stride + c->dims;
-    const float *k = place_copy(c->k + first * stride, count * sizeof(float));
-    const float *v = place_copy(c->v + first * stride, count * sizeof(float));
-    table->pair_store(k, v, stride, tokens, c->dims, first, keys, values);
+    size_t tokens = c->keys - first < c->piece ? c->keys - first : c->piece,
+           offset = first * stride;
+    table->pair_store(k + offset, v + offset, stride, tokens, c->dims, first, keys, values);
   }
 }
 

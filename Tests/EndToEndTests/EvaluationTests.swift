@@ -67,8 +67,11 @@ import Testing
       "6",
       "--compare",
       folder / "b.jsonl",
+      "--chart",
+      folder / "pair.png",
       "--json"
     )
+    #expect(try contents(folder / "pair.png").starts(with: [0x89, 0x50, 0x4e, 0x47]))
     let comparison = try JSONScanner.parse(scored.output)["compare"]
     #expect(comparison?["pairs"]?.int == 6 && comparison?["p"]?.double == 1)
     #expect(try JSONScanner.parse(scored.output)["metrics"] == report["metrics"])

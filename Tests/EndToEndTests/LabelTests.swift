@@ -67,6 +67,9 @@ import Testing
     let statistics = try seaSucceeds("label", "stats", file, "--svg", world.folder / "s.svg").text
     #expect(statistics.contains("pictures          12"))
     #expect(String(decoding: try contents(world.folder / "s.svg"), as: UTF8.self).hasPrefix("<svg"))
+    try seaSucceeds("label", "stats", file, "--png", world.folder / "s.png")
+    #expect(try contents(world.folder / "s.png").starts(with: [0x89, 0x50, 0x4e, 0x47]))
+    expectRefusal(try sea("label", "stats", file, "--png", file), 64, "--png")
     let counted = try seaSucceeds("label", "stats", file, "--json").text
     #expect(counted.contains(#""schema":"sea.label.stats/1""#))
     expectRefusal(try sea("label", "show", file, "--image", "nobody"), 66, "nobody")
@@ -122,6 +125,24 @@ import Testing
     expectRefusal(try world.run("a.labels"), 64, "--resume")
     expectRefusal(try world.run("a.labels", "--resume", "--top-n", "3"), 64, "top_n")
     #expect(try world.run("a.labels", "--resume").status == 0)
+  }
+
+  @Test func surgeryOfFeaturesStandsInTheHeader() throws {
+    let world = try World(images: 3)
+    #expect(try world.run("a.labels", "--feature", "surgery").status == 0)
+    let outcome = try world.run("b.labels", "--feature", "surgery", "--feature-surgery", "--json")
+    #expect(outcome.status == 0, "\(outcome)")
+    #expect(!outcome.text.contains("share_of_words_below_zero"))
+    let header = try seaSucceeds("label", "show", world.folder / "b.labels").text
+    #expect(header.contains(#""removes_redundancy":true"#) && header.contains("sign: pos"))
+    let plain = try seaSucceeds("label", "show", world.folder / "a.labels", "--image", "i0").text
+    let other = try seaSucceeds("label", "show", world.folder / "b.labels", "--image", "i0").text
+    #expect(plain != other)
+    expectRefusal(
+      try world.run("b.labels", "--feature", "surgery", "--resume"),
+      64,
+      "feature"
+    )
   }
 
   @Test func shardsMergeToOneFile() throws {
@@ -187,6 +208,7 @@ import Testing
     expectRefusal(try world.run("a.labels", "--seed", "3"), 64, "--presample")
     expectRefusal(try world.run("a.labels", "--drop-ffn"), 64, "maskclip")
     expectRefusal(try world.run("a.labels", "--feature", "map_value"), 65, "map_value")
+    expectRefusal(try world.run("a.labels", "--feature-surgery"), 64, "--feature surgery")
     expectRefusal(
       try Command(arguments: world.arguments + ["-o", world.folder.path]).run(),
       64,

@@ -3,10 +3,9 @@
 
 import Foundation
 import SEADrawing
+import SEAEvaluator
 import SEAImage
 import Testing
-
-@testable import SEAEvaluator
 
 @Suite struct RecallDrawingTests {
   private static func flat(_ value: UInt8) -> PixelImage {

@@ -4,6 +4,7 @@
 import Foundation
 import SEAEvaluator
 import SEAFormat
+import SEAImage
 import TestSupport
 import Testing
 
@@ -37,11 +38,22 @@ import Testing
     let json = JSONValue.object(JSONObject(report.fields))
     #expect(json["metrics"]?.array?.first?["value"]?.double == 0.75)
     #expect(json["compare"]?["p"]?.double == 1)
-    let svg = BarChart(report).svg
+    let svg = BarChart(report).figure.svg
     #expect(svg.hasPrefix("<svg") && svg.contains("new &lt;model&gt;"))
     let parser = XMLCheck(svg)
     #expect(parser.isWellFormed)
     #expect(parser.count("rect") == 5)  // ground, two keys, two bars
+    let png = try #require(BarChart(report).figure.png)
+    let image = try ImageFile.decode(bytes: png, name: "chart")
+    #expect(image.width == 1360 && image.height > 200)
+    // The bar of the first run is blue where it starts, and nothing is right of the plot.
+    func pixel(_ x: Int, _ y: Int) -> [UInt8] {
+      let start = (y * image.width + x) * 3
+      return Array(image.pixels[start..<start + 3])
+    }
+    #expect(pixel(2 * 200, 2 * 61) == [0x2a, 0x78, 0xb8])
+    #expect(pixel(2 * 200, 2 * 76) == [0xe0, 0x8a, 0x2c])
+    #expect(pixel(image.width - 3, 2 * 61) == [255, 255, 255])
   }
 }
 

@@ -5,6 +5,7 @@ import Foundation
 import Glibc
 import SEADataset
 import SEAFormat
+import SEAImage
 import SEALabels
 import SEARuntime
 import SEATensor
@@ -105,9 +106,18 @@ import Testing
     )
     #expect(statistics.scores.counts.reduce(0, +) == statistics.labels)
     #expect(statistics.candidates == 6400 && statistics.shareDropped >= 0)
-    let svg = LabelChart(statistics, name: file.word).svg
+    let svg = LabelChart(statistics, name: file.word).figure.svg
     #expect(svg.hasPrefix("<svg ") && svg.hasSuffix("</svg>\n"))
     #expect(XMLProbe.isBalanced(svg))
+    let png = try #require(LabelChart(statistics, name: file.word).figure.png)
+    let image = try ImageFile.decode(bytes: png, name: "chart")
+    #expect(image.width == 1760 && image.height == 1280)
+    // Bars stand on the lower line of their panels.
+    let bars = (100..<860).count { x in
+      let start = (2 * 268 * image.width + x) * 3
+      return Array(image.pixels[start..<start + 3]) == [0x2f, 0x7f, 0xb8]
+    }
+    #expect(bars > 10)
   }
 
   @Test func threadsDoNotChangeTheBytes() throws {

@@ -78,7 +78,7 @@ struct EvalCommand: SEACommand {
   var compare: String?
 
   @Option(
-    help: ArgumentHelp("Write the figures as bars (SVG).", valueName: "file"),
+    help: ArgumentHelp("Write the figures as bars: SVG, or PNG for NAME.png.", valueName: "file"),
     transform: Checked.text
   )
   var chart: String?
@@ -312,7 +312,10 @@ struct EvalCommand: SEACommand {
         report.other = (Self.name(compare), other, Comparison(evaluation, other))
       }
     }
-    if let chart { try save(Array(BarChart(report).svg.utf8), to: chart) }
+    if let chart {
+      let isPNG = chart.lowercased().hasSuffix(".png")
+      try BarChart(report).figure.save(to: chart, isPNG: isPNG)
+    }
     if console.isJSON {
       try console.output.object(schema: "sea.eval/1", report.fields)
     } else {

@@ -5,13 +5,15 @@ import ArgumentParser
 import SEACommandLine
 import SEAFormat
 import SEALabels
+import SEAModel
+import SEAQuantizer
 import SEARuntime
 import SEATensor
 
 struct LabelBenchCommand: LabelSubcommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Time the matching of patches with words on random directions.",
+    abstract: "Time the matching of patches with words on random directions, or whole pictures.",
     shouldDisplay: false
   )
 
@@ -22,6 +24,11 @@ struct LabelBenchCommand: LabelSubcommand {
   @Option(transform: Checked.integer(1...1000)) var `repeat` = 5
   /// How much of a direction all words and patches share: 0 none, 1 all but nothing else.
   @Option(transform: Checked.number(0...0.99, expected: "a share below 1")) var common = 0.5
+
+  /// An encoder of this preset, with random weights, looks at whole pictures.
+  @Option(transform: Checked.text) var preset: String?
+  @Option(transform: Checked.choice(LabelWeights.allCases.map { ($0.rawValue, $0) }))
+  var weights = LabelWeights.bfloat16
 
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var output: OutputOptions
@@ -40,6 +47,10 @@ struct LabelBenchCommand: LabelSubcommand {
       }
       return rows
     }
+    if let preset {
+      try measurePictures(preset, on: execution, console, directions)
+      return
+    }
     let matrix = try WordMatrix(directions(words), pool: execution.pool)
     let rows = try directions(patches)
     let matcher = Matcher(matrix, topN: topN, on: execution)
@@ -55,12 +66,7 @@ struct LabelBenchCommand: LabelSubcommand {
       product.append(System.seconds - start)
     }
     let operations = 2 * Double(patches) * Double(words) * Double(width)
-    func median(_ times: [Double]) -> Double {
-      // The first pass warms caches and pages.
-      let sorted = times.dropFirst().sorted()
-      return sorted[sorted.count / 2]
-    }
-    let (best, plain) = (median(matching), median(product))
+    let (best, plain) = (Self.median(matching), Self.median(product))
     try console.output.object(
       schema: "sea.label.bench/1",
       [
@@ -75,6 +81,75 @@ struct LabelBenchCommand: LabelSubcommand {
       ]
     )
   }
+
+  /// The first pass warms caches and pages.
+  private static func median(_ times: [Double]) -> Double {
+    let sorted = times.dropFirst().sorted()
+    return sorted[sorted.count / 2]
+  }
+
+  /// Times what a label run does with a picture: decode a JPEG of 1920 × 1080, prepare, encode, match.
+  private func measurePictures(
+    _ name: String,
+    on execution: Execution,
+    _ console: Console,
+    _ directions: (Int) throws -> MatrixView<Float>
+  ) throws {
+    let preset = try Preset(named: name, in: PresetCommand.folder())
+    guard let encoder = preset.model.encoder, encoder.jointWidth == width else {
+      throw CommandError(.usage, "preset '\(name)' has no encoder with a joint space of \(width)")
+    }
+    let folder = TemporaryModel()
+    let policy: PrecisionPolicy
+    switch weights {
+    case .float32: policy = PrecisionPolicy(all: .float32)
+    case .bfloat16: policy = PrecisionPolicy(all: .bfloat16)
+    case .int8: policy = .int8(group: 128)
+    }
+    try PresetWriter(preset, policy: policy, seed: 0, pool: execution.pool).write(to: folder.path)
+    let patches = try PatchEncoder(Model(path: folder.path), on: execution)
+    let matrix = try WordMatrix(directions(words), pool: execution.pool)
+    let matcher = Matcher(matrix, topN: topN, on: execution)
+    guard let jpeg = BenchPicture.jpeg() else {
+      throw CommandError(.internalBug, "the picture cannot be encoded")
+    }
+    let picture = ByteView(jpeg)
+    var (seeing, matching): ([Double], [Double]) = ([], [])
+    for _ in 0...`repeat` {
+      let start = System.seconds
+      let rows = try patches.directions(of: picture, name: "a drawn picture")
+      let seen = System.seconds
+      _ = try matcher.match(rows, sign: .negative).labels
+      seeing.append(seen - start)
+      matching.append(System.seconds - seen)
+      try Interruption.check()
+    }
+    let (seen, matched) = (Self.median(seeing), Self.median(matching))
+    try console.output.object(
+      schema: "sea.label.bench.pictures/1",
+      [
+        ("preset", .string(name)), ("weights", .string(weights.rawValue)),
+        ("words", .number(JSONNumber(words))),
+        ("threads", .number(JSONNumber(execution.pool.threads))),
+        ("encode_ms", .number(JSONNumber(seen * 1000))),
+        ("match_ms", .number(JSONNumber(matched * 1000))),
+        ("images_per_second", .number(JSONNumber(1 / (seen + matched)))),
+      ]
+    )
+  }
+}
+
+/// A model file that goes with its owner.
+private final class TemporaryModel {
+  let path: String
+
+  init() {
+    let folder = System.environment("TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
+    var random = SystemRandomNumberGenerator()
+    path = "\(folder)/sea-label-bench-\(String(random.next() as UInt64, radix: 16)).sea"
+  }
+
+  deinit { try? System.remove(path) }
 }
 
 /// SplitMix64 with normal values, for timing.

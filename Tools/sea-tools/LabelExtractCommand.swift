@@ -227,7 +227,9 @@ struct LabelExtractCommand: LabelSubcommand {
         ", \(statistics.labels) labels, \(percent(statistics.shareDropped)) of the best "
         + "\(header.topN) dropped, \(percent(statistics.utilisation)) of the words used"
     }
-    if let means = try file.sums.meanScores(matrix, sign: header.sign, with: kernels) {
+    // Scores without redundancy are no products of sums of patches.
+    let isPlain = !options.removesRedundancy
+    if isPlain, let means = try file.sums.meanScores(matrix, sign: header.sign, with: kernels) {
       let share = Double(means.count { $0 < 0 }) / Double(means.count)
       fields.append(("share_of_words_below_zero", .number(JSONNumber(share))))
       line += ", \(percent(share)) of the words below zero on average"

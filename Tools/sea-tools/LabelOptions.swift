@@ -29,6 +29,12 @@ struct LabelOptions: ParsableArguments {
   @Flag(name: .customLong("drop-ffn"), help: "With maskclip: leave out the last block's MLP.")
   var dropsFeedForward = false
 
+  @Flag(
+    name: .customLong("feature-surgery"),
+    help: "With surgery: take what all words share in a picture from their scores."
+  )
+  var removesRedundancy = false
+
   @Option(
     help: ArgumentHelp(
       """
@@ -129,6 +135,12 @@ struct LabelOptions: ParsableArguments {
     guard !(dropsResidual || dropsFeedForward) || feature == .maskclip else {
       throw ValidationError("--drop-residual and --drop-ffn need --feature maskclip")
     }
+    guard !removesRedundancy || feature == .surgery else {
+      throw ValidationError("--feature-surgery needs --feature surgery")
+    }
+    guard !removesRedundancy || sign != .negative else {
+      throw ValidationError("--feature-surgery has no negative sign")
+    }
     guard seed == nil || presample != nil else {
       throw ValidationError("--seed needs --presample")
     }
@@ -139,6 +151,7 @@ struct LabelOptions: ParsableArguments {
     var chosen = feature.map { LabelFeature($0) } ?? .standard(for: encoder.encoder)
     chosen.keepsResidual = !dropsResidual
     chosen.keepsFeedForward = !dropsFeedForward
+    chosen.removesRedundancy = removesRedundancy
     var settings = LabelSettings(feature: chosen)
     settings.sign = sign
     settings.topN = topN

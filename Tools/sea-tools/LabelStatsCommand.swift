@@ -29,11 +29,20 @@ struct LabelStatsCommand: LabelSubcommand {
   )
   var svg: String?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Also draw the counts as PNG.", valueName: "file"),
+    transform: Checked.text
+  )
+  var png: String?
+
   @OptionGroup var output: OutputOptions
 
   func run(_ console: Console) throws {
-    if let svg, System.isSamePlace(svg, file) {
-      throw CommandError(.usage, "--svg and the label file are the same file")
+    for (name, path) in [("--svg", svg), ("--png", png)] {
+      if let path, System.isSamePlace(path, file) {
+        throw CommandError(.usage, "\(name) and the label file are the same file")
+      }
     }
     let labels = try LabelFile(path: file)
     let start = System.seconds
@@ -47,11 +56,9 @@ struct LabelStatsCommand: LabelSubcommand {
       )
       try Interruption.check()
     }
-    if let svg {
-      let chart = try AtomicFile(path: svg)
-      try chart.write(Array(LabelChart(statistics, name: labels.word).svg.utf8))
-      try chart.commit()
-    }
+    let figure = LabelChart(statistics, name: labels.word).figure
+    if let svg { try figure.save(to: svg, isPNG: false) }
+    if let png { try figure.save(to: png, isPNG: true) }
     if console.isJSON {
       var fields = statistics.json(labels.word).object ?? JSONObject()
       fields["calibration"] = labels.header.json["calibration"]

@@ -214,7 +214,7 @@ struct PresetCommand: SEACommand {
 
   /// The package's preset files: `share/sea/presets` of where the program is installed, or
   /// `Models/presets` of the folder it was built in.
-  private static func folder() throws(CommandError) -> String {
+  static func folder() throws(CommandError) -> String {
     guard let program = System.executableFolder else {
       throw CommandError(.unavailable, "the folder of this program is unknown: give --presets")
     }

@@ -172,9 +172,9 @@ struct RecallCommand: SEACommand {
     var maps: [RecallMap] = []
     var bars: [RGBColor?] = []
     var vocabularies: [JSONValue] = []
-    let models = [(path, title)] + (compare.map { [($0, compareTitle)] } ?? [])
-    for (path, title) in models {
-      let model = try Model(path: path)
+    let named = [(path, title)] + (compare.map { [($0, compareTitle)] } ?? [])
+    let models = try named.map { try Model(path: $0.0) }
+    for (model, title) in zip(models, named.map(\.1)) {
       let found = try recallWords(list, model)
       let start = System.seconds
       maps.append(
@@ -184,7 +184,7 @@ struct RecallCommand: SEACommand {
           words: found,
           count: count,
           truth: truth,
-          title: title ?? Self.name(path),
+          title: title ?? Self.name(model.path),
           on: execution,
           progress: { done, total in
             console.terminal.progress(

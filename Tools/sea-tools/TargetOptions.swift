@@ -54,7 +54,10 @@ struct TargetOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Also write the whole account: JSON, or Markdown for NAME.md.", valueName: "file"),
+    help: ArgumentHelp(
+      "Also write the whole account: JSON, or Markdown for NAME.md.",
+      valueName: "file"
+    ),
     transform: Checked.text
   )
   var report: String?

@@ -22,6 +22,8 @@ extension VisionEncoder {
   /// - Parameters:
   ///   - pixels: `[3, side, side]`, normalised, channel first.
   ///   - form: how rows become points.
+  ///   - picture: `[1, joint]`, takes the class token's point on the usual path; for values that
+  ///     attend to values only.
   ///   - scratch: working memory for this encoder.
   ///   - execution: kernels and threads.
   /// - Returns: `[patches, joint]`, not normalised.
@@ -31,6 +33,7 @@ extension VisionEncoder {
   package func points(
     _ pixels: [Float],
     as form: PatchForm,
+    picture: MatrixView<Float>? = nil,
     scratch: EncoderScratch,
     on execution: Execution
   ) throws(RuntimeError) -> MatrixView<Float> {
@@ -89,6 +92,15 @@ extension VisionEncoder {
           scratch: scratch.block,
           on: execution
         )
+      }
+      if let picture {
+        let point = try joint.points(
+          of: rows.rows(0..<1),
+          scratch: scratch,
+          patches: 1,
+          on: execution
+        )
+        picture.copy(from: point)
       }
       return try joint.points(
         of: local,

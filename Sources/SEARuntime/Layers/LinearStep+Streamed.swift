@@ -79,6 +79,6 @@ private struct StreamedWork: ParallelWork {
       bias: task.layer.bias?.slice(rows),
       into: task.output.columns(rows)
     )
-    task.finish(rows, tokens: 0..<values.rows, with: kernels)
+    task.finish(rows, with: kernels)
   }
 }

@@ -28,16 +28,13 @@ struct LinearTask {
     self.epilogue = epilogue
   }
 
-  /// Finishes the outputs of `rows` for some tokens.
-  func finish(_ rows: Range<Int>, tokens: Range<Int>, with kernels: Kernels) {
-    func part(_ matrix: MatrixView<Float>) -> MatrixView<Float> {
-      matrix.rows(tokens).columns(rows)
-    }
+  /// Finishes the outputs of `rows` for all tokens.
+  func finish(_ rows: Range<Int>, with kernels: Kernels) {
     switch epilogue {
     case .none: break
-    case .activate(let f): kernels.activate(f, part(output))
-    case .add(let x): kernels.add(part(output), to: part(x))
-    case .gate(let f, let g): kernels.gate(f, part(g), up: part(output))
+    case .activate(let f): kernels.activate(f, output.columns(rows))
+    case .add(let x): kernels.add(output.columns(rows), to: x.columns(rows))
+    case .gate(let f, let g): kernels.gate(f, g.columns(rows), up: output.columns(rows))
     }
   }
 }
@@ -161,11 +158,10 @@ extension Execution {
       second: second,
       third: third,
       unpacked: unpacked,
-      shares: pieces(for: units),
-      bands: pool.threads == 1 ? 1 : max(values.rows / MultiplyWork.bandTokens, 1),
+      pieces: pieces(for: units),
       profiler: pool.profiler
     )
-    pool.run(work, pieces: work.shares * work.bands)
+    pool.run(work, pieces: work.pieces)
   }
 }
 
@@ -192,10 +188,7 @@ private struct PrepareWork: ParallelWork {
   }
 }
 
-/// A share of the outputs of every layer of a step, for a band of the tokens.
-///
-/// Bands make pieces of many tokens small, so that threads finish together, and a band's input stays in
-/// the second-level cache from share to share.
+/// A share of the outputs of every layer of a step.
 private struct MultiplyWork: ParallelWork {
   static let kind = WorkKind.linear
 
@@ -207,55 +200,38 @@ private struct MultiplyWork: ParallelWork {
   let third: LinearTask?
   /// Room for unpacked int4 panels, a row for each thread.
   let unpacked: MatrixView<UInt8>?
-  let shares: Int
-  let bands: Int
+  let pieces: Int
   let profiler: WorkProfiler
 
-  /// Tokens of a band at least.
-  static let bandTokens = 288
-
-  /// Rows of the tallest tile of a product.
-  private static let tile = 12
-
   func run(piece: Int, worker: Int) {
-    let tiles = (values.rows + Self.tile - 1) / Self.tile
-    let band = share(tiles, piece: piece / shares, of: bands)
-    let tokens = band.lowerBound * Self.tile..<min(band.upperBound * Self.tile, values.rows)
-    run(first, piece % shares, tokens, worker)
-    if let second { run(second, piece % shares, tokens, worker) }
-    if let third { run(third, piece % shares, tokens, worker) }
+    run(first, piece, worker)
+    if let second { run(second, piece, worker) }
+    if let third { run(third, piece, worker) }
   }
 
-  private func run(_ task: LinearTask, _ piece: Int, _ tokens: Range<Int>, _ worker: Int) {
+  private func run(_ task: LinearTask, _ piece: Int, _ worker: Int) {
     let weight = task.layer.weight
-    let units = share(weight.units, piece: piece, of: shares)
+    let units = share(weight.units, piece: piece, of: pieces)
     let rows = weight.rows(ofUnits: units)
     guard !rows.isEmpty else { return }
-    let output = task.output.rows(tokens)
     switch weight {
     case .packed(let matrix):
       guard let packed else { preconditionFailure("packed weights without quantised input") }
       kernels.multiply(
-        packed.rows(tokens),
+        packed,
         matrix,
         panels: units,
         bias: task.layer.bias,
-        into: output,
+        into: task.output,
         unpacked: unpacked?.rows(worker..<worker + 1)
       )
     case .plain(let matrix):
-      kernels.multiply(
-        values.rows(tokens),
-        matrix,
-        rows: rows,
-        bias: task.layer.bias,
-        into: output
-      )
+      kernels.multiply(values, matrix, rows: rows, bias: task.layer.bias, into: task.output)
     case .streamed: preconditionFailure("streamed weights are multiplied where they are read")
     }
-    guard profiler.isOn else { return task.finish(rows, tokens: tokens, with: kernels) }
+    guard profiler.isOn else { return task.finish(rows, with: kernels) }
     let start = MonotonicClock.nanoseconds
-    task.finish(rows, tokens: tokens, with: kernels)
+    task.finish(rows, with: kernels)
     let elapsed = MonotonicClock.nanoseconds - start
     profiler.add(elapsed, of: .activation, worker: worker)
     profiler.add(-elapsed, of: .linear, worker: worker)

@@ -71,10 +71,10 @@ struct KnownModel: WeightSource {
       slidingWindow: 0,
       isHeadTied: true,
       embeddingScale: 1,
-      maxPositions: 256
+      maxPositions: 1024
     )
     model.recipe = .siglip(side: 14 * Self.side)
-    model.template = try Template.named("plain")
+    model.template = try Template.named("vicuna_v1")
   }
 
   func opened() throws -> Tokenizer { try Tokenizer(tables: tokenizer) }

@@ -199,11 +199,14 @@ package struct RecallDrawing {
 }
 
 /// A word as it fits into a cell: on one line, narrower, on two lines, or smaller.
-struct CellText {
-  let lines: [String]
-  let style: Lettering
+package struct CellText {
+  /// One line or two.
+  package let lines: [String]
+  /// How they are written, but for the colour.
+  package let style: Lettering
 
-  init(_ text: String, cell: Double) {
+  /// A text in a cell of `cell` pixels.
+  package init(_ text: String, cell: Double) {
     let room = cell - 6
     let largest = min(max(cell * 0.19, 8), 20)
     func style(_ size: Double, _ lines: [String]) -> Lettering {

@@ -106,7 +106,8 @@ package struct RecallPage {
     p .correct { color: #0a7d3a; }
     main { display: flex; flex-wrap: wrap; gap: 24px; }
     section { flex: 1 1 560px; max-width: 1100px; }
-    .map { display: grid; grid-template-columns: repeat(var(--columns), 1fr);
+    .map { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr));
+      grid-template-rows: repeat(var(--rows), minmax(0, 1fr));
       aspect-ratio: var(--columns) / var(--rows); background-size: 100% 100%;
       container-type: inline-size; border-radius: 4px; }
     .map > * { position: relative; box-shadow: inset 0 0 0 .5px #fff4; min-width: 0; min-height: 0; }
@@ -136,13 +137,13 @@ package struct RecallPage {
 }
 
 /// Bytes as text of 64 characters.
-enum Base64 {
+package enum Base64 {
   private static let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8
   )
 
   /// The text, padded.
-  static func text(_ bytes: [UInt8]) -> String {
+  package static func text(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count + 2) / 3 * 4)
     for start in stride(from: 0, to: bytes.count, by: 3) {

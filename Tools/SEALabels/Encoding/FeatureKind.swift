@@ -40,6 +40,8 @@ package struct LabelFeature: Sendable, Equatable {
   package var keepsResidual = true
   /// `maskclip`: the last block's MLP is kept.
   package var keepsFeedForward = true
+  /// `surgery`: what all words share in a picture is taken from their scores.
+  package var removesRedundancy = false
 
   /// A kind with all parts kept.
   package init(_ kind: FeatureKind) { self.kind = kind }
@@ -101,6 +103,9 @@ package struct LabelFeature: Sendable, Equatable {
       ? [
         "kind": .string(kind.rawValue), "keeps_residual": .bool(keepsResidual),
         "keeps_feed_forward": .bool(keepsFeedForward),
-      ] : ["kind": .string(kind.rawValue)]
+      ]
+      : removesRedundancy
+        ? ["kind": .string(kind.rawValue), "removes_redundancy": true]
+        : ["kind": .string(kind.rawValue)]
   }
 }

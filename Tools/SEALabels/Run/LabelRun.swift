@@ -201,7 +201,8 @@ package final class LabelRun {
     }
     let table = settings.feature.tableSign(for: encoder.encoder)
     let header: LabelHeader
-    switch settings.sign {
+    // Without what words share a negative score says nothing: there is no sign to find.
+    switch settings.feature.removesRedundancy ? .positive : settings.sign {
     case .negative: header = self.header(sign: .negative, calibration: nil)
     case .positive: header = self.header(sign: .positive, calibration: nil)
     case .automatic:
@@ -330,6 +331,11 @@ package final class LabelRun {
     path: String,
     _ header: LabelHeader
   ) throws -> (directions: MatrixView<Float>, labels: [[PatchLabel]]) {
+    if settings.feature.removesRedundancy {
+      let seen = try patches.directionsAndPicture(of: bytes, name: path)
+      let surgery = FeatureSurgery(matrix, topN: settings.topN, on: execution)
+      return (seen.patches, try surgery.match(seen.patches, picture: seen.picture))
+    }
     let directions = try patches.directions(of: bytes, name: path)
     return (directions, try matcher.match(directions, sign: header.sign).labels)
   }
