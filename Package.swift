@@ -114,7 +114,8 @@ let package = Package(
       name: "SEALabels",
       dependencies: [
         "SEATensor", "SEAFormat", "SEAText", "SEAImage", "SEAModel", "SEARuntime", "SEACheckpoint",
-        "SEAQuantizer", "SEADataset", "SEADrawing", .product(name: "Crypto", package: "swift-crypto"),
+        "SEAQuantizer", "SEADataset", "SEADrawing",
+        .product(name: "Crypto", package: "swift-crypto"),
       ],
       path: "Tools/SEALabels",
       swiftSettings: settings,
@@ -249,7 +250,9 @@ let package = Package(
     ),
     .testTarget(
       name: "SEAWorldTests",
-      dependencies: ["SEAWorld", "SEADrawing", "SEAImage", "SEAFormat", "SEATensor", "TestSupport"],
+      dependencies: [
+        "SEAWorld", "SEADrawing", "SEAImage", "SEAFormat", "SEATensor", "TestSupport",
+      ],
       swiftSettings: testSettings,
     ),
     .testTarget(

@@ -125,7 +125,7 @@ import Testing
         return try parameters.all.map { try #require($0.gradient, "\($0.name)").array() }
       }
     )
-    try check.run(limit: 10)
+    try check.run(h: 1 / 128, limit: 10)
   }
 
   @Test(arguments: ["clip-tiny", "siglip-tiny"]) func referencesAreMet(_ name: String) throws {

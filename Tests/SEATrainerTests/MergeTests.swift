@@ -178,7 +178,8 @@ import Testing
     try refused([path("none"), "--lora", lora, "-o", path("x")], 66, "none")
     try refused([base, "--lora", lora, "-o", path("run")], 64, "run")
     // Factors of another model's shapes.
-    try refused([shared + "/mllm/llava-llama-tiny/llava", "--lora", lora, "-o", path("x")], 65)
+    let other = shared + "/mllm/llava-llama-tiny/hf"
+    try refused([other, "--lora", lora, "-o", path("x")], 65)
     #expect(!FileManager.default.fileExists(atPath: path("x")))
   }
 }

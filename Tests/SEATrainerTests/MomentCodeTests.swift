@@ -78,14 +78,20 @@ import Testing
     let floats = try run(.float32, threads: 1)
     let codes = try run(.bytes, threads: 1)
     #expect(codes != floats)
-    // Sixty steps of about 1e-3: the paths differ by a few per cent of their length.
+    // Sixty steps of about 1e-3. Where gradients are a tenth of the block's largest or more the paths
+    // differ by a few per cent of their length; where they are 1e-4 of it, codes are coarse.
     let moved = floats.map { Double(0.5 - $0) }
     let apart = zip(codes, floats).map { Double(abs($0 - $1)) }
     let length = moved.reduce(0) { $0 + abs($1) } / Double(moved.count)
-    let error = apart.reduce(0, +) / Double(apart.count)
     #expect(length > 0.01)
-    #expect(error < 0.06 * length, "\(error) of \(length)")
-    #expect((apart.max() ?? 1) < 0.5 * length)
+    func mean(_ isLarge: Bool) -> Double {
+      let chosen = apart.indices.filter { ($0 % 320 % 5 < 2) == isLarge }
+      return chosen.reduce(0) { $0 + apart[$1] } / Double(chosen.count)
+    }
+    #expect(mean(true) < 0.06 * length, "\(mean(true)) of \(length)")
+    #expect(mean(false) < 0.25 * length, "\(mean(false)) of \(length)")
+    // Nothing moves further than Adam's bound of one rate a step.
+    #expect((apart.max() ?? 1) < 0.12)
   }
 
   @Test func codesAreTheSameBitsForAnyNumberOfThreads() throws {

@@ -227,7 +227,8 @@ import Testing
     let (one, other) = (try states("a"), try states("b"))
     #expect(one == other && !one.isEmpty)
     for (text, reason) in [
-      ("steps: [1]", "expected one value"), ("nonsense: 3", "nonsense"), ("[1, 2]", "flag names"),
+      ("steps: {a: 1}", "expected one value"), ("steps: [1, 2]", "2"), ("nonsense: 3", "nonsense"),
+      ("[1, 2]", "flag names"),
       ("steps: 4\nsteps: 5", "steps"), ("a: b: c", "not YAML"),
     ] {
       try write(text, to: "bad.yaml")

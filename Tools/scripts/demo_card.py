@@ -5,7 +5,7 @@
     demo_card.py WORK_FOLDER CARD.md
 
 Every number comes from a file of the work folder: scores of `sea eval`, baselines of the held-out
-world, metrics of each run, times of the stages.
+world, metrics of each run.
 """
 
 import json
@@ -41,9 +41,10 @@ def main() -> None:
         weights: {metric["name"]: metric for metric in score["metrics"]}
         for weights, score in scores.items()
     }
-    seconds = dict(
-        line.split("\t") for line in (work / "times.tsv").read_text().splitlines() if line
-    )
+    trained = {
+        name: sum(record["seconds"] for record in lines_of(work / name / "metrics.jsonl"))
+        for name, _, _ in STAGES
+    }
     size = (work / "demo-int8.sea").stat().st_size
     held_out = world["held_out"]
     exact = values["int8"]["exact"]
@@ -52,7 +53,7 @@ def main() -> None:
         "# The demo model",
         "",
         "A vision-language model of LLaVA's construction, trained from nothing by this project's own commands on two cores",
-        f"(`make demo-model`, {sum(map(int, seconds.values())) / 60:.0f} minutes): a ViT of 6 blocks and width 192 over 64 patches, an adapter `mlp2x_gelu`, a",
+        f"(`make demo-model`, {sum(trained.values()) / 60:.0f} minutes of steps on a machine with other work): a ViT of 6 blocks and width 192 over 64 patches, an adapter `mlp2x_gelu`, a",
         f"Llama of 4 blocks and width 192 with a vocabulary of its own; {size / 1e6:.1f} MB in int8. It answers short questions about",
         "pictures of the harbour world ([World.md](../Documentation/World.md)) and knows nothing else.",
         "",
@@ -103,7 +104,7 @@ def main() -> None:
             if first and last:
                 label = {"loss": "loss"}.get(loss, loss)
                 changes.append(f"{label} {sum(first) / len(first):.3f} → {sum(last) / len(last):.3f}")
-        minutes = int(seconds.get(name, 0)) / 60
+        minutes = trained[name] / 60
         out.append(f"| {what} | {len(records):,} | {minutes:.1f} | {', '.join(changes)} |")
 
     probes = [

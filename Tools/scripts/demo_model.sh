@@ -46,8 +46,8 @@ world() { "$tools" world -o "$work/$1" "${@:2}" $([ -d "$work/$1" ] && echo --re
 ENCODER_STEPS=${SEA_DEMO_ENCODER_STEPS:-3000}
 LANGUAGE_STEPS=${SEA_DEMO_LANGUAGE_STEPS:-3000}
 STAGE1_STEPS=${SEA_DEMO_STAGE1_STEPS:-400}
-STAGE2_STEPS=${SEA_DEMO_STAGE2_STEPS:-3000}
-OPEN_STEPS=${SEA_DEMO_OPEN_STEPS:-1500}
+STAGE2_STEPS=${SEA_DEMO_STAGE2_STEPS:-1600}
+OPEN_STEPS=${SEA_DEMO_OPEN_STEPS:-600}
 
 stage train-world world train --count "$(scaled 30000)" --seed 1 --masks
 stage heldout-world world heldout --count "$(scaled 1000)" --seed 2 --split heldout --masks

@@ -36,6 +36,8 @@ struct ModelWriting {
   ) throws {
     // The threads of writing and of judging are the same.
     let execution = Execution(kernels: kernels, threads: threads)
+    // What is refused is refused before hours of writing.
+    try quality?.checkInputs()
     let report = try write(console, on: execution)
     let verdict = target.omitsVerdict ? nil : try judge(console, on: execution)
     var fields = fields + [("output", .string(target.path)), ("quantization", report.json)]

@@ -138,6 +138,12 @@ struct QualityOptions: ParsableArguments {
 
   // MARK: - Reading
 
+  /// Refuses a folder without pictures and a file without prompts.
+  func checkInputs() throws {
+    _ = try pictures()
+    _ = try messages()
+  }
+
   private func pictures() throws -> [String] {
     guard let images else { return [] }
     guard System.kind(of: images) == S_IFDIR else {

@@ -213,8 +213,12 @@ package struct CellText {
       var style = Lettering(size: size)
       style.weight = 0.155
       style.haloWidth = max(1.5, size * 0.16)
-      let width = lines.map { style.width(of: $0) }.max() ?? 0
-      style.squeeze = min(1, room / max(width, 1))
+      // The pen's width is not squeezed with the letters: two widths tell what is.
+      let whole = lines.map { style.width(of: $0) }.max() ?? 0
+      style.squeeze = 0.5
+      let half = lines.map { style.width(of: $0) }.max() ?? 0
+      let letters = 2 * (whole - half)
+      style.squeeze = letters > 0 ? min(1, (room - (whole - letters)) / letters) : 1
       return style
     }
     let whole = style(largest, [text])
