@@ -7,8 +7,12 @@ import SEATrainer
 import Testing
 
 @Suite struct MomentCodeTests {
-  @Test(arguments: [(ByteCode.signed, 128), (ByteCode.squares, 256)])
-  func levelsAscendFromZeroToOne(code: ByteCode, count: Int) {
+  /// Named, so that a failure does not print thousands of levels.
+  private static let codes = ["signed": ByteCode.signed, "squares": ByteCode.squares]
+
+  @Test(arguments: [("signed", 128), ("squares", 256)])
+  func levelsAscendFromZeroToOne(name: String, count: Int) throws {
+    let code = try #require(Self.codes[name])
     #expect(code.levels.count == count)
     #expect(code.levels.first == 0 && code.levels.last == 1)
     #expect(zip(code.levels, code.levels.dropFirst()).allSatisfy { $0 < $1 })
@@ -19,8 +23,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [ByteCode.signed, ByteCode.squares])
-  func roundsToNeighboursWithoutBias(code: ByteCode) {
+  @Test(arguments: ["signed", "squares"])
+  func roundsToNeighboursWithoutBias(name: String) throws {
+    let code = try #require(Self.codes[name])
     var random = CounterRandom(seed: 2, .rounding)
     for _ in 0..<200 {
       // Every decade that the code spans.
