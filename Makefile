@@ -17,9 +17,6 @@ SWIFT_FILES = $(shell git ls-files --cached --others --exclude-standard '*.swift
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.inc')
 
 DEMO_MODEL := Models/demo.sea
-DEMO_IMAGE := Models/images/harbour.png
-DEMO_QUESTION := What is in this picture?
-DEMO_OPTIONS := --max-tokens 48
 
 help: ## List the jobs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,8 +67,8 @@ address: libraries
 thread: libraries
 	$(SANITIZE) --sanitize=thread --scratch-path .build/thread
 
-demo: build ## Ask the demo model about a picture
-	.build/release/sea run $(DEMO_MODEL) --image $(DEMO_IMAGE) $(DEMO_OPTIONS) "$(DEMO_QUESTION)"
+demo: build ## Ask the demo model about pictures it never saw
+	@Tools/scripts/demo.sh $(DEMO_MODEL)
 
 demo-model: build ## Train the demo model again, from nothing; goes on where it was stopped
 	Tools/scripts/demo_model.sh .build/demo-model $(DEMO_MODEL)

@@ -84,12 +84,23 @@ def main() -> None:
         ]
         out.append("| " + " | ".join(cells) + " |")
 
+    near = [
+        name.removeprefix("exact ")
+        for name, (majority, blind) in guesses.items()
+        if name in values["int8"] and values["int8"][name]["value"] < max(majority, blind) + 0.1
+    ]
+    if near:
+        out += [
+            "",
+            f"Less than ten points above the better guess: {', '.join(near)}. `make demo` asks questions of held-out scenes that it answers right.",
+        ]
     out += [
         "",
         "## How it was made",
         "",
         f"`Tools/scripts/demo_model.sh` with the settings in [recipes/demo](recipes/demo): {train['counts']['images']:,} scenes of seed 1 with captions,",
-        f"{train['counts']['conversation_turns']:,} questions and {train['counts']['texts']:,} texts. Losses are means of the first and of the last fiftieth of the steps.",
+        f"{train['counts']['conversation_turns']:,} questions and {train['counts']['texts']:,} texts. Losses are means of the first and of the last fiftieth of the steps;",
+        "[demo](demo) has them as curves.",
         "",
         "| stage | steps | minutes | losses, first → last |",
         "|---|---:|---:|---|",

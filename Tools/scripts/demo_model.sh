@@ -47,7 +47,7 @@ ENCODER_STEPS=${SEA_DEMO_ENCODER_STEPS:-3000}
 LANGUAGE_STEPS=${SEA_DEMO_LANGUAGE_STEPS:-3000}
 STAGE1_STEPS=${SEA_DEMO_STAGE1_STEPS:-400}
 STAGE2_STEPS=${SEA_DEMO_STAGE2_STEPS:-1600}
-OPEN_STEPS=${SEA_DEMO_OPEN_STEPS:-600}
+OPEN_STEPS=${SEA_DEMO_OPEN_STEPS:-1000}
 
 stage train-world world train --count "$(scaled 30000)" --seed 1 --masks
 stage heldout-world world heldout --count "$(scaled 1000)" --seed 2 --split heldout --masks
@@ -95,4 +95,8 @@ for weights in f32 int8; do
 done
 cp "$work/demo-int8.sea" "$model.tmp"
 mv "$model.tmp" "$model"
+mkdir -p "$root/Models/demo"
+for run in encoder language stage1 stage2 stage2-open; do
+  cp "$work/$run/curves.svg" "$root/Models/demo/$run.svg"
+done
 python3 "$root/Tools/scripts/demo_card.py" "$work" "$root/Models/demo.md"
