@@ -1,17 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs a model under a memory limit of a control group that its file does not fit in.
+# Runs a command, as of `sea`, under a memory limit of a control group.
 #
-#   memory_limit.sh MODEL.sea LIMIT [OPTIONS OF sea run …]        e.g. 1500M
+#   memory_limit.sh LIMIT COMMAND…        e.g. 1500M .build/release/sea bench 7b.sea --only decode
 #
-# The limit counts every resident page, those of the mapped file included. Needs the right to make
-# control groups (version 1 or 2). Ends with the exit code of `sea run`, 1 where the group went over.
+# The limit counts every resident page, those of mapped files included. Needs the right to make control
+# groups (version 1 or 2). Ends with the exit code of the command, 1 where the group went over.
 set -euo pipefail
 
-model=$1
-limit=$2
-shift 2
-root=$(cd "$(dirname "$0")/../.." && pwd)
+limit=$1
+shift
 bytes=$(numfmt --from=iec "$limit")
 name=sea-limit-$$
 
@@ -31,11 +29,10 @@ echo "$bytes" > "$group/$limit_file"
 started=$(date +%s.%N)
 code=0
 bash -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$group" \
-  "$root/.build/release/sea" run "$model" --verbose "$@" || code=$?
+  "$@" || code=$?
 seconds=$(echo "$(date +%s.%N) - $started" | bc)
 
 peak=$(cat "$group/$peak_file")
-echo "file $(numfmt --to=iec "$(stat -c %s "$model")"), limit $limit," \
-  "peak of the group $(numfmt --to=iec "$peak"), $seconds s, exit $code"
+echo "limit $limit, peak of the group $(numfmt --to=iec "$peak"), $seconds s, exit $code"
 [ "$peak" -le "$bytes" ] || code=1
 exit $code
