@@ -94,7 +94,7 @@ struct ProbeCommand: SEACommand {
 
   @Option(
     help: ArgumentHelp(
-      "Type of stored keys and values: f32, f16 or int8 (default: f32 for f32 weights, else f16).",
+      "Stored keys and values: f32, bf16, f16 or int8 (default: f32 for f32 weights, else f16).",
       valueName: "type"
     ),
     transform: Checked.choice(CacheType.allCases.map { ($0.rawValue, $0) })
